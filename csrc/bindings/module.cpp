@@ -1,0 +1,68 @@
+// The Python module pyposeops._core: one line per operator.
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "bindings/tensor_import.h"
+#include "core/cpu_isa.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace py = pybind11;
+
+namespace pyposeops {
+
+void bind_gaussian_heatmap(py::module_& module);
+
+#if defined(POSEOPS_WITH_CUDA)
+int cuda_device_count();   // core/cuda/runtime.cu
+int cuda_runtime_version();
+#endif
+
+namespace {
+
+py::dict build_information() {
+    py::dict info;
+    info["version"] = POSEOPS_VERSION;
+    info["cpu_isa"] = cpu_isa_name(cpu_isa());
+#if defined(_OPENMP)
+    info["threads"] = omp_get_max_threads();
+#else
+    info["threads"] = 1;
+#endif
+#if defined(POSEOPS_WITH_CUDA)
+    info["cuda_compiled"] = true;
+    info["cuda_architectures"] = POSEOPS_CUDA_ARCHITECTURES;
+    info["cuda_runtime"] = cuda_runtime_version();
+    info["cuda_devices"] = cuda_device_count();
+#else
+    info["cuda_compiled"] = false;
+    info["cuda_architectures"] = "";
+    info["cuda_runtime"] = 0;
+    info["cuda_devices"] = 0;
+#endif
+    return info;
+}
+
+}  // namespace
+}  // namespace pyposeops
+
+PYBIND11_MODULE(_core, module) {
+    using namespace pyposeops;
+    module.doc() = "Operators of pyposeops on DLPack tensors. Use the functions of the package pyposeops instead.";
+    cpu_isa();  // a wrong PYPOSEOPS_CPU fails the import, not the first call
+    py::register_exception_translator([](std::exception_ptr error) {
+        try {
+            if (error) std::rethrow_exception(error);
+        } catch (const TypeError& type_error) {
+            py::set_error(PyExc_TypeError, type_error.what());
+        }
+    });
+    module.def("build_information", &build_information);
+    module.def("bind_torch_tensor_type", &bind_torch_tensor_type);
+    module.def("forget_torch_tensor_type", &forget_torch_tensor_type);
+
+    bind_gaussian_heatmap(module);
+}

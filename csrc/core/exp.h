@@ -1,0 +1,42 @@
+// exp(x) for x <= 0, in a form that compilers turn into vector code on the host.
+#pragma once
+
+#include <cmath>
+
+#include "core/convert.h"
+#include "core/host_device.h"
+
+namespace pyposeops {
+
+// Within 2 units in the last place of std::exp; exactly 1 at 0; 0 below log(2^-126), where results would be
+// subnormal; NaN for NaN. Range reduction x = n ln 2 + r and a minimax polynomial in r (Cephes, S. Moshier).
+POSEOPS_HD float exp_nonpositive(float x) {
+#if defined(__CUDA_ARCH__)
+    return x < -87.33654f ? 0.0f : expf(x);
+#else
+    const float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+    const float clamped = x < -87.33654f ? -87.33654f : x;
+    const float shifted = clamped * 1.44269504088896341f + kRound;
+    const float n = shifted - kRound;
+    const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    const float mantissa = p * (r * r) + r + 1.0f;
+    const float power = float_from_bits((bits_from_float(shifted) + 127u) << 23);  // 2^n
+    return x < -87.33654f ? 0.0f : mantissa * power;
+#endif
+}
+
+POSEOPS_HD double exp_nonpositive(double x) {
+#if defined(__CUDA_ARCH__)
+    return exp(x);
+#else
+    return std::exp(x);
+#endif
+}
+
+}  // namespace pyposeops

@@ -1,0 +1,19 @@
+"""pyposeops: the operators around a pose network, on CPU and CUDA."""
+
+import torch  # first: the extension shares torch's OpenMP pool
+
+from pyposeops import _core, reference
+from pyposeops._info import build_info
+from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
+
+__version__: str = _core.build_information()["version"]
+
+_core.bind_torch_tensor_type(torch.Tensor)
+
+__all__ = [
+    "GaussianHeatmaps",
+    "__version__",
+    "build_info",
+    "gaussian_heatmap",
+    "reference",
+]

@@ -1,0 +1,1 @@
+"""One file per operator: public function, allocation, fake kernel, autograd."""

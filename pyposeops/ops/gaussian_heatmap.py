@@ -1,0 +1,265 @@
+"""Gaussian targets for heat-map regression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyposeops import _core
+from pyposeops._library import accepts_numpy, register
+
+Encoding = Literal["msra", "unbiased", "udp"]
+Compat = Literal["fixed", "reference"]
+
+
+class GaussianHeatmaps(NamedTuple):
+    """What :func:`gaussian_heatmap` returns."""
+
+    heatmaps: Tensor
+    """(B, K, H, W): one Gaussian of peak 1 per joint."""
+    weights: Tensor
+    """(B, K): the visibility, 0 for joints off the map."""
+
+
+def _allocate(
+    keypoints: Tensor, visibility: Tensor, size: Sequence[int], dtype: torch.dtype, channels_last: bool
+) -> tuple[Tensor, Tensor]:
+    if keypoints.ndim not in (3, 4):
+        raise ValueError(f"keypoints: expected (B, K, 2) or (B, N, K, 2), got {tuple(keypoints.shape)}")
+    batch, joints = keypoints.shape[0], keypoints.shape[-2]
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    heatmaps = torch.empty(
+        (batch, joints, *size), dtype=dtype, device=keypoints.device, memory_format=memory_format
+    )
+    weight_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    return heatmaps, keypoints.new_empty((batch, joints), dtype=weight_dtype)
+
+
+def _kernel(
+    keypoints: Tensor,
+    visibility: Tensor,
+    sigma_per_joint: Tensor | None,
+    sigma: float,
+    size: Sequence[int],
+    stride: Sequence[float],
+    encoding: str,
+    reference_quirks: bool,
+    dtype: torch.dtype,
+    channels_last: bool,
+) -> tuple[Tensor, Tensor]:
+    heatmaps, weights = _allocate(keypoints, visibility, size, dtype, channels_last)
+    _core.gaussian_heatmap(
+        keypoints, visibility, sigma_per_joint, sigma, *stride, encoding, reference_quirks, heatmaps, weights
+    )
+    return heatmaps, weights
+
+
+def _fake(
+    keypoints: Tensor,
+    visibility: Tensor,
+    sigma_per_joint: Tensor | None,
+    sigma: float,
+    size: Sequence[int],
+    stride: Sequence[float],
+    encoding: str,
+    reference_quirks: bool,
+    dtype: torch.dtype,
+    channels_last: bool,
+) -> tuple[Tensor, Tensor]:
+    return _allocate(keypoints, visibility, size, dtype, channels_last)
+
+
+def _allocate_gradients(keypoints: Tensor, grad_heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    shape = keypoints.shape if keypoints.ndim == 4 else (keypoints.shape[0], 1, *keypoints.shape[1:])
+    dtype = torch.float64 if grad_heatmaps.dtype == torch.float64 else torch.float32
+    return keypoints.new_empty(shape, dtype=dtype), keypoints.new_empty(shape[:-1], dtype=dtype)
+
+
+def _backward_kernel(
+    keypoints: Tensor,
+    visibility: Tensor,
+    sigma_per_joint: Tensor | None,
+    sigma: float,
+    stride: Sequence[float],
+    grad_heatmaps: Tensor,
+) -> tuple[Tensor, Tensor]:
+    grad_keypoints, grad_sigma = _allocate_gradients(keypoints, grad_heatmaps)
+    _core.gaussian_heatmap_backward(
+        keypoints, visibility, sigma_per_joint, sigma, *stride, grad_heatmaps, grad_keypoints, grad_sigma
+    )
+    return grad_keypoints, grad_sigma
+
+
+def _backward_fake(
+    keypoints: Tensor,
+    visibility: Tensor,
+    sigma_per_joint: Tensor | None,
+    sigma: float,
+    stride: Sequence[float],
+    grad_heatmaps: Tensor,
+) -> tuple[Tensor, Tensor]:
+    return _allocate_gradients(keypoints, grad_heatmaps)
+
+
+_forward_op = register(
+    "gaussian_heatmap(Tensor keypoints, Tensor visibility, Tensor? sigma_per_joint, float sigma, SymInt[2] size, "
+    "float[2] stride, str encoding, bool reference_quirks, ScalarType dtype, bool channels_last) "
+    "-> (Tensor heatmaps, Tensor weights)",
+    _kernel,
+    _fake,
+)
+_backward_op = register(
+    "gaussian_heatmap_backward(Tensor keypoints, Tensor visibility, Tensor? sigma_per_joint, float sigma, "
+    "float[2] stride, Tensor grad_heatmaps) -> (Tensor grad_keypoints, Tensor grad_sigma)",
+    _backward_kernel,
+    _backward_fake,
+)
+
+
+class _GaussianHeatmap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, keypoints: Tensor, visibility: Tensor, sigma: Tensor | None, *options: Any) -> Any:
+        ctx.save_for_backward(keypoints, visibility, sigma)
+        ctx.sigma_px, _, ctx.stride = options[:3]
+        heatmaps, weights = _forward_op(keypoints, visibility, sigma, *options)
+        ctx.mark_non_differentiable(weights)
+        return heatmaps, weights
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad_heatmaps: Tensor, _grad_weights: Any) -> Any:
+        keypoints, visibility, sigma = ctx.saved_tensors
+        grad_keypoints, grad_sigma = _backward_op(
+            keypoints, visibility, sigma, ctx.sigma_px, ctx.stride, grad_heatmaps
+        )
+        to_keypoints = grad_keypoints.view(keypoints.shape).to(keypoints.dtype)
+        to_sigma = None if sigma is None else grad_sigma.sum(dim=(0, 1)).to(sigma.dtype)
+        return to_keypoints, None, to_sigma, *[None] * 7
+
+
+def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding: str) -> tuple[float, float]:
+    """Input pixels per heatmap pixel, (y, x)."""
+    if input_size is None:
+        return 1.0, 1.0
+    if min(input_size) < 1:
+        raise ValueError(f"input_size: expected a height and width of at least 1, got {input_size}")
+    if encoding != "udp":
+        return input_size[0] / size[0], input_size[1] / size[1]
+    if min(input_size) < 2 or min(size) < 2:
+        raise ValueError(f"size, input_size: udp with input_size needs at least 2 pixels, got {size}, {input_size}")
+    return (input_size[0] - 1) / (size[0] - 1), (input_size[1] - 1) / (size[1] - 1)
+
+
+def _size(size: Sequence[int], name: str) -> tuple[int, int]:
+    if len(size) != 2:
+        raise ValueError(f"{name}: expected (height, width), got {tuple(size)}")
+    return size[0], size[1]
+
+
+@accepts_numpy
+def gaussian_heatmap(
+    keypoints: Tensor,
+    visibility: Tensor,
+    size: Sequence[int],
+    *,
+    sigma: float | Sequence[float] | Tensor,
+    encoding: Encoding = "msra",
+    input_size: Sequence[int] | None = None,
+    compat: Compat = "fixed",
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
+) -> GaussianHeatmaps:
+    """Render one Gaussian per joint: the training target of heat-map regression, and the joints' loss weights.
+
+    With the joint at mu (heatmap pixels) the value at pixel q is ``exp(-|q - c|^2 / (2 sigma^2))``, where
+
+    ========== ======================= ============================================
+    encoding   centre c                pixels drawn
+    ========== ======================= ============================================
+    msra       mu, rounded half up     ``|q - c| <= 3 sigma`` on each axis
+    unbiased   mu                      the whole map
+    udp        mu                      ``|q - round(mu)| <= 3 sigma`` on each axis
+    ========== ======================= ============================================
+
+    Several people on one map are combined by the maximum. All other pixels are 0, and so are values below the
+    smallest normal number of float32 (float64 with ``dtype=torch.float64``: of float64).
+
+    Args:
+        keypoints: (B, K, 2) or (B, N, K, 2) for N people on each map; (x, y) in pixels, centre of the first pixel
+            0.0; float32, float64, float16 or bfloat16. In heatmap pixels, or in input pixels with ``input_size``.
+        visibility: (B, K) or (B, N, K), floating, integer or bool. Below 0.5 a joint is not drawn. Padding of a
+            ragged list of people: visibility 0.
+        size: (height, width) of the heatmaps.
+        sigma: standard deviation in heatmap pixels, above 0: one number, or one per joint (K,). In a tensor, joints
+            whose sigma is not finite and above 0 are treated as off the map (nothing is read back to the host).
+        encoding: see the table.
+        input_size: (height, width) of the input image that the keypoints refer to. mu is keypoint / stride with
+            stride = input / heatmap size, and for udp (input - 1) / (heatmap - 1).
+        compat: "reference" repeats the published code bit for bit: mu is truncated toward zero instead of rounded
+            down; where 3 sigma is no integer the window is one pixel off centre (and on the left and top border
+            the whole Gaussian shifts by a pixel); a joint whose window ends right before the first pixel keeps
+            its weight although nothing is drawn. "fixed" has symmetric windows and weight 0 exactly where the
+            window misses the map. Without effect on ``unbiased``.
+        dtype: of the heatmaps; default the dtype of the keypoints.
+        channels_last: memory layout of the heatmaps.
+
+    Returns:
+        heatmaps: (B, K, H, W), values in [0, 1].
+        weights: (B, K), float32 (float64 with float64 heatmaps): the visibility as given (the largest of the N
+            people), 0 where the joint is off the map: window (msra, udp) or 3 sigma square (unbiased) outside. A
+            joint with a NaN or infinite coordinate or a NaN visibility is not drawn and has weight 0.
+
+    Raises:
+        ValueError: shapes that do not fit, sigma not above 0, an unknown encoding.
+        TypeError: keypoints or sigma of a dtype that is not floating.
+
+    ``unbiased`` is differentiable in keypoints and in a sigma tensor (once: a second derivative raises); where
+    people have equal maximal values, the first gets the gradient. The other encodings pass no gradient.
+
+    Example:
+        >>> keypoints = torch.tensor([[[10.0, 20.0], [30.0, 40.0]]])
+        >>> target = gaussian_heatmap(keypoints, torch.ones(1, 2), (64, 48), sigma=2.0)
+        >>> target.heatmaps.shape, float(target.heatmaps[0, 0, 20, 10])
+        (torch.Size([1, 2, 64, 48]), 1.0)
+
+    Source: msra: Xiao et al., Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018, section 2, with
+    the window of its published code. unbiased: Zhang et al., Distribution-Aware Coordinate Representation, CVPR
+    2020, section 3.2. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
+    """
+    height_width = _size(size, "size")
+    if compat not in ("fixed", "reference"):
+        raise ValueError(f"compat: expected 'fixed' or 'reference', got {compat!r}")
+    stride = (1.0, 1.0)
+    if input_size is not None:
+        stride = _stride(height_width, _size(input_size, "input_size"), encoding)
+    per_joint: Tensor | None = None
+    sigma_px = math.nan
+    if isinstance(sigma, Tensor):
+        per_joint = sigma
+    elif isinstance(sigma, Sequence):
+        per_joint = torch.tensor(sigma, dtype=torch.float32, device=keypoints.device)
+    else:
+        sigma_px = float(sigma)
+    if dtype is None:
+        dtype = keypoints.dtype
+    arguments = (
+        keypoints,
+        visibility,
+        per_joint,
+        sigma_px,
+        height_width,
+        stride,
+        encoding,
+        compat == "reference",
+        dtype,
+        channels_last,
+    )
+    if encoding == "unbiased" and torch.is_grad_enabled():
+        wants_grad = keypoints.requires_grad or (per_joint is not None and per_joint.requires_grad)
+        if wants_grad:
+            return GaussianHeatmaps(*_GaussianHeatmap.apply(*arguments))
+    return GaussianHeatmaps(*_forward_op(*arguments))
