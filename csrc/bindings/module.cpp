@@ -17,7 +17,7 @@ namespace pyposeops {
 void bind_gaussian_heatmap(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
-int cuda_device_count();   // core/cuda/runtime.cu
+int cuda_device_count();  // core/cuda/runtime.cu
 int cuda_runtime_version();
 #endif
 
@@ -51,7 +51,8 @@ py::dict build_information() {
 
 PYBIND11_MODULE(_core, module) {
     using namespace pyposeops;
-    module.doc() = "Operators of pyposeops on DLPack tensors. Use the functions of the package pyposeops instead.";
+    module.doc() =
+        "Operators of pyposeops on DLPack tensors. Use the functions of the package pyposeops instead.";
     cpu_isa();  // a wrong PYPOSEOPS_CPU fails the import, not the first call
     py::register_exception_translator([](std::exception_ptr error) {
         try {

@@ -23,8 +23,8 @@ TorchBinding& torch_binding() {
 const dlpack::ExchangeApi* exchange_api_of(const py::object& type) {
     const py::object capsule = py::getattr(type, "__dlpack_c_exchange_api__", py::none());
     if (!PyCapsule_IsValid(capsule.ptr(), "dlpack_exchange_api")) return nullptr;
-    auto* header = static_cast<dlpack::ExchangeApiHeader*>(
-        PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+    auto* header =
+        static_cast<dlpack::ExchangeApiHeader*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
     while (header != nullptr && header->version.major != 1) header = header->previous;
     const auto* api = reinterpret_cast<const dlpack::ExchangeApi*>(header);
     return api != nullptr && api->borrow != nullptr ? api : nullptr;
@@ -49,7 +49,8 @@ DType dtype_from(const dlpack::DataType& dtype, const char* name) {
 Device device_from(const dlpack::Device& device, const char* name) {
     if (device.type == dlpack::kDLCPU || device.type == dlpack::kDLCUDAHost) return {DeviceType::kCpu, 0};
     if (device.type == dlpack::kDLCUDA) return {DeviceType::kCuda, device.id};
-    throw TypeError(std::string(name) + ": expected a tensor on the CPU or a CUDA device, got DLPack device type " +
+    throw TypeError(std::string(name) +
+                    ": expected a tensor on the CPU or a CUDA device, got DLPack device type " +
                     std::to_string(device.type));
 }
 
@@ -77,7 +78,8 @@ TensorView view_from(const dlpack::Tensor& tensor, const char* name) {
     return view;
 }
 
-// The Python error that is set, with the argument's name in front: torch's own message does not say which tensor.
+// The Python error that is set, with the argument's name in front: torch's own message does not say which
+// tensor.
 [[noreturn]] void throw_named_type_error(const char* name) {
     py::error_already_set error;
     const std::string text = error.what();
@@ -119,13 +121,15 @@ TensorView view_from_capsule(const py::object& capsule, const char* name, Access
                             std::to_string(managed->version.major));
         }
         if (access == Access::kWrite && (managed->flags & dlpack::kReadOnlyFlag) != 0) {
-            throw std::invalid_argument(std::string(name) + ": expected a writable tensor, got a read-only one");
+            throw std::invalid_argument(std::string(name) +
+                                        ": expected a writable tensor, got a read-only one");
         }
         return view_from(managed->tensor, name);
     }
     if (PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
         return view_from(
-            static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"))->tensor, name);
+            static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"))->tensor,
+            name);
     }
     throw TypeError(std::string(name) + ": __dlpack__ returned something that is no DLPack capsule");
 }

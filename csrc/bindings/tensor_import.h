@@ -9,8 +9,8 @@
 
 namespace pyposeops {
 
-// Remembers torch.Tensor and its exchange table; called once, when the package is imported. Without a table (torch
-// before 2.10), or when never called, torch tensors take the __dlpack__ path like everybody else's.
+// Remembers torch.Tensor and its exchange table; called once, when the package is imported. Without a table
+// (torch before 2.10), or when never called, torch tensors take the __dlpack__ path like everybody else's.
 // Returns whether the table is used.
 bool bind_torch_tensor_type(const pybind11::object& tensor_type);
 void forget_torch_tensor_type();

@@ -24,13 +24,15 @@ void check_shape(const TensorView& tensor, const char* name, std::initializer_li
         same = size == kAnySize || size == tensor.shape[d];
         ++d;
     }
-    check_value(same, name, wanted, shape_text(tensor));
+    POSEOPS_CHECK(same, name, wanted, shape_text(tensor));
 }
 
 void check_dtype(const TensorView& tensor, const char* name, std::initializer_list<DType> allowed) {
-    std::string wanted;
     for (DType dtype : allowed) {
         if (dtype == tensor.dtype) return;
+    }
+    std::string wanted;
+    for (DType dtype : allowed) {
         wanted += wanted.empty() ? "" : ", ";
         wanted += dtype_name(dtype);
     }
@@ -39,14 +41,14 @@ void check_dtype(const TensorView& tensor, const char* name, std::initializer_li
 
 void check_same_device(const TensorView& tensor, const char* name, const TensorView& first,
                        const char* first_name) {
-    const bool same =
-        tensor.device.type == first.device.type && tensor.device.index == first.device.index;
-    check_value(same, name, "the device of " + std::string(first_name) + " (" + device_text(first.device) + ")",
-                device_text(tensor.device));
+    const bool same = tensor.device.type == first.device.type && tensor.device.index == first.device.index;
+    POSEOPS_CHECK(same, name,
+                  "the device of " + std::string(first_name) + " (" + device_text(first.device) + ")",
+                  device_text(tensor.device));
 }
 
-void check_value(bool ok, const char* name, const std::string& wanted, const std::string& got) {
-    if (!ok) throw std::invalid_argument(std::string(name) + ": expected " + wanted + ", got " + got);
+void throw_value_error(const char* name, const std::string& wanted, const std::string& got) {
+    throw std::invalid_argument(std::string(name) + ": expected " + wanted + ", got " + got);
 }
 
 }  // namespace pyposeops

@@ -9,7 +9,8 @@
 
 namespace pyposeops {
 
-// Wrong kind or dtype; becomes Python's TypeError. Wrong shapes and values are std::invalid_argument: ValueError.
+// Wrong kind or dtype; becomes Python's TypeError. Wrong shapes and values are std::invalid_argument:
+// ValueError.
 struct TypeError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -24,8 +25,15 @@ constexpr int64_t kAnySize = -1;
 void check_shape(const TensorView& tensor, const char* name, std::initializer_list<int64_t> sizes,
                  const char* wanted);
 void check_dtype(const TensorView& tensor, const char* name, std::initializer_list<DType> allowed);
-void check_same_device(const TensorView& tensor, const char* name, const TensorView& first, const char* first_name);
-// Throws ValueError "<name>: expected <wanted>, got <got>" unless ok.
-void check_value(bool ok, const char* name, const std::string& wanted, const std::string& got);
+void check_same_device(const TensorView& tensor, const char* name, const TensorView& first,
+                       const char* first_name);
+[[noreturn]] void throw_value_error(const char* name, const std::string& wanted, const std::string& got);
 
 }  // namespace pyposeops
+
+// ValueError "<name>: expected <wanted>, got <got>" unless `ok`; the texts are only made when the check
+// fails.
+#define POSEOPS_CHECK(ok, name, wanted, got)                                \
+    do {                                                                    \
+        if (!(ok)) ::pyposeops::throw_value_error((name), (wanted), (got)); \
+    } while (false)

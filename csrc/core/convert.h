@@ -25,13 +25,14 @@ POSEOPS_HD uint32_t bits_from_float(float value) {
     return bits;
 }
 
-// A half's exponent and mantissa, moved into a float's place, are off by the factor 2^112 (the biases 127 and 15
-// differ by 112); one multiplication repairs that for normal and subnormal numbers alike.
+// A half's exponent and mantissa, moved into a float's place, are off by the factor 2^112 (the biases 127 and
+// 15 differ by 112); one multiplication repairs that for normal and subnormal numbers alike.
 POSEOPS_HD float half_to_float_portable(uint16_t half) {
     const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
     const uint32_t magnitude = static_cast<uint32_t>(half & 0x7fffu) << 13;
     const float scaled = float_from_bits(magnitude) * float_from_bits(0x77800000u);  // x 2^112
-    const uint32_t special = (half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;         // inf and NaN keep their exponent
+    const uint32_t special =
+        (half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;  // inf and NaN keep their exponent
     return float_from_bits(sign | bits_from_float(scaled) | special);
 }
 
@@ -57,7 +58,9 @@ POSEOPS_HD uint16_t float_to_bfloat16_bits(float value) {
 
 POSEOPS_HD float load_as_compute(float value) { return value; }
 POSEOPS_HD double load_as_compute(double value) { return value; }
-POSEOPS_HD float load_as_compute(BFloat16 value) { return float_from_bits(static_cast<uint32_t>(value.bits) << 16); }
+POSEOPS_HD float load_as_compute(BFloat16 value) {
+    return float_from_bits(static_cast<uint32_t>(value.bits) << 16);
+}
 POSEOPS_HD float load_as_compute(Half value) {
 #if defined(__CUDA_ARCH__)
     return half_bits_to_float(value.bits);
@@ -68,7 +71,9 @@ POSEOPS_HD float load_as_compute(Half value) {
 
 POSEOPS_HD void store_from_compute(float* target, float value) { *target = value; }
 POSEOPS_HD void store_from_compute(double* target, double value) { *target = value; }
-POSEOPS_HD void store_from_compute(BFloat16* target, float value) { target->bits = float_to_bfloat16_bits(value); }
+POSEOPS_HD void store_from_compute(BFloat16* target, float value) {
+    target->bits = float_to_bfloat16_bits(value);
+}
 POSEOPS_HD void store_from_compute(Half* target, float value) {
 #if defined(__CUDA_ARCH__)
     target->bits = float_to_half_bits(value);
@@ -81,14 +86,21 @@ POSEOPS_HD void store_from_compute(Half* target, float value) {
 template <class Real>
 POSEOPS_HD Real load_any(const void* data, DType dtype, int64_t index) {
     switch (dtype) {
-        case DType::kFloat32: return static_cast<Real>(static_cast<const float*>(data)[index]);
-        case DType::kFloat64: return static_cast<Real>(static_cast<const double*>(data)[index]);
-        case DType::kFloat16: return static_cast<Real>(load_as_compute(static_cast<const Half*>(data)[index]));
-        case DType::kBFloat16: return static_cast<Real>(load_as_compute(static_cast<const BFloat16*>(data)[index]));
-        case DType::kInt32: return static_cast<Real>(static_cast<const int32_t*>(data)[index]);
-        case DType::kInt64: return static_cast<Real>(static_cast<const int64_t*>(data)[index]);
+        case DType::kFloat32:
+            return static_cast<Real>(static_cast<const float*>(data)[index]);
+        case DType::kFloat64:
+            return static_cast<Real>(static_cast<const double*>(data)[index]);
+        case DType::kFloat16:
+            return static_cast<Real>(load_as_compute(static_cast<const Half*>(data)[index]));
+        case DType::kBFloat16:
+            return static_cast<Real>(load_as_compute(static_cast<const BFloat16*>(data)[index]));
+        case DType::kInt32:
+            return static_cast<Real>(static_cast<const int32_t*>(data)[index]);
+        case DType::kInt64:
+            return static_cast<Real>(static_cast<const int64_t*>(data)[index]);
         case DType::kUInt8:
-        case DType::kBool: return static_cast<Real>(static_cast<const uint8_t*>(data)[index]);
+        case DType::kBool:
+            return static_cast<Real>(static_cast<const uint8_t*>(data)[index]);
     }
     return Real(0);
 }

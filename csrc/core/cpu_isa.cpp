@@ -31,7 +31,8 @@ CpuIsa chosen() {
         throw std::invalid_argument(std::string("PYPOSEOPS_CPU: ") + wanted +
                                     " is not supported here; the best is " + cpu_isa_name(best));
     }
-    throw std::invalid_argument(std::string("PYPOSEOPS_CPU: expected baseline, avx2 or avx512, got ") + wanted);
+    throw std::invalid_argument(std::string("PYPOSEOPS_CPU: expected baseline, avx2 or avx512, got ") +
+                                wanted);
 }
 
 }  // namespace
@@ -43,9 +44,12 @@ CpuIsa cpu_isa() {
 
 const char* cpu_isa_name(CpuIsa isa) {
     switch (isa) {
-        case CpuIsa::kBaseline: return "baseline";
-        case CpuIsa::kAvx2: return "avx2";
-        case CpuIsa::kAvx512: return "avx512";
+        case CpuIsa::kBaseline:
+            return "baseline";
+        case CpuIsa::kAvx2:
+            return "avx2";
+        case CpuIsa::kAvx512:
+            return "avx512";
     }
     return "unknown";
 }

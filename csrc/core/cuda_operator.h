@@ -10,7 +10,8 @@ using StreamHandle = void*;
 
 [[noreturn]] inline void throw_built_without_cuda() {
     throw std::runtime_error(
-        "pyposeops was built without CUDA; rebuild it with nvcc on PATH (PYPOSEOPS_CUDA=on makes a missing nvcc an "
+        "pyposeops was built without CUDA; rebuild it with nvcc on PATH (PYPOSEOPS_CUDA=on makes a missing "
+        "nvcc an "
         "error)");
 }
 

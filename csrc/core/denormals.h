@@ -1,5 +1,5 @@
-// Flushes subnormal results to zero while it lives: the tail of a Gaussian would otherwise cost a hundred cycles a
-// pixel. Thread-local, restored on exit.
+// Flushes subnormal results to zero while it lives: the tail of a Gaussian would otherwise cost a hundred
+// cycles a pixel. Thread-local, restored on exit.
 #pragma once
 
 #include <cstdint>

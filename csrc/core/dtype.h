@@ -1,4 +1,5 @@
-// Element types, the 16-bit floats as plain bits, and the one visitor that turns a run-time type into a C++ type.
+// Element types, the 16-bit floats as plain bits, and the one visitor that turns a run-time type into a C++
+// type.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +21,22 @@ struct BFloat16 {
 
 POSEOPS_INLINE const char* dtype_name(DType dtype) {
     switch (dtype) {
-        case DType::kFloat32: return "float32";
-        case DType::kFloat64: return "float64";
-        case DType::kFloat16: return "float16";
-        case DType::kBFloat16: return "bfloat16";
-        case DType::kUInt8: return "uint8";
-        case DType::kInt32: return "int32";
-        case DType::kInt64: return "int64";
-        case DType::kBool: return "bool";
+        case DType::kFloat32:
+            return "float32";
+        case DType::kFloat64:
+            return "float64";
+        case DType::kFloat16:
+            return "float16";
+        case DType::kBFloat16:
+            return "bfloat16";
+        case DType::kUInt8:
+            return "uint8";
+        case DType::kInt32:
+            return "int32";
+        case DType::kInt64:
+            return "int64";
+        case DType::kBool:
+            return "bool";
     }
     return "unknown";
 }
@@ -53,11 +62,20 @@ using compute_t = typename ComputeType<T>::type;
 template <class F>
 POSEOPS_INLINE void visit_floating(DType dtype, const F& f) {
     switch (dtype) {
-        case DType::kFloat32: f(TypeTag<float>{}); return;
-        case DType::kFloat64: f(TypeTag<double>{}); return;
-        case DType::kFloat16: f(TypeTag<Half>{}); return;
-        case DType::kBFloat16: f(TypeTag<BFloat16>{}); return;
-        default: throw std::logic_error("visit_floating: not a floating-point dtype");
+        case DType::kFloat32:
+            f(TypeTag<float>{});
+            return;
+        case DType::kFloat64:
+            f(TypeTag<double>{});
+            return;
+        case DType::kFloat16:
+            f(TypeTag<Half>{});
+            return;
+        case DType::kBFloat16:
+            f(TypeTag<BFloat16>{});
+            return;
+        default:
+            throw std::logic_error("visit_floating: not a floating-point dtype");
     }
 }
 

@@ -1,4 +1,5 @@
-// One parallel loop for all CPU operators, on the OpenMP pool that PyTorch uses (torch.set_num_threads applies).
+// One parallel loop for all CPU operators, on the OpenMP pool that PyTorch uses (torch.set_num_threads
+// applies).
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace pyposeops {
 
-// Calls body(begin, end) on disjoint ranges that cover [0, count). A thread gets at least `grain` items, so small
-// problems stay on the calling thread. The body must not throw.
+// Calls body(begin, end) on disjoint ranges that cover [0, count). A thread gets at least `grain` items, so
+// small problems stay on the calling thread. The body must not throw.
 template <class Body>
 POSEOPS_INLINE void parallel_for(int64_t count, int64_t grain, const Body& body) {
     if (count <= 0) return;

@@ -8,9 +8,9 @@
 
 namespace pyposeops {
 
-// `count` uninitialised elements. Not a std::vector: its functions would be compiled per instruction set and then
-// merged by the linker. Running out of memory for a few rows ends the process, as it cannot be reported from a
-// worker thread.
+// `count` uninitialised elements. Not a std::vector: its functions would be compiled per instruction set and
+// then merged by the linker. Running out of memory for a few rows ends the process, as it cannot be reported
+// from a worker thread.
 template <class T, int64_t kInlineCount = 1024>
 class Scratch {
   public:

@@ -1,4 +1,5 @@
-// A tensor by value: pointer, shape, strides, type, device. Owns nothing; valid while the caller's tensor lives.
+// A tensor by value: pointer, shape, strides, type, device. Owns nothing; valid while the caller's tensor
+// lives.
 #pragma once
 
 #include <cstdint>

@@ -14,6 +14,8 @@ from pyposeops._library import accepts_numpy, register
 
 Encoding = Literal["msra", "unbiased", "udp"]
 Compat = Literal["fixed", "reference"]
+_ENCODINGS = {"msra": 0, "unbiased": 1, "udp": 2}  # enum class GaussianEncoding in gaussian_heatmap_math.h
+_COMPAT = {"fixed": 0, "reference": 1}
 
 
 class GaussianHeatmaps(NamedTuple):
@@ -26,34 +28,51 @@ class GaussianHeatmaps(NamedTuple):
 
 
 def _allocate(
-    keypoints: Tensor, visibility: Tensor, size: Sequence[int], dtype: torch.dtype, channels_last: bool
+    keypoints: Tensor, height: int, width: int, dtype: torch.dtype | None, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
     if keypoints.ndim not in (3, 4):
         raise ValueError(f"keypoints: expected (B, K, 2) or (B, N, K, 2), got {tuple(keypoints.shape)}")
-    batch, joints = keypoints.shape[0], keypoints.shape[-2]
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    heatmaps = torch.empty(
-        (batch, joints, *size), dtype=dtype, device=keypoints.device, memory_format=memory_format
-    )
+    if height < 1 or width < 1:
+        raise ValueError(f"size: expected a height and width of at least 1, got ({height}, {width})")
+    shape = (keypoints.shape[0], keypoints.shape[-2], height, width)
+    if dtype is None:
+        dtype = keypoints.dtype
+    if channels_last:
+        heatmaps = torch.empty(
+            shape, dtype=dtype, device=keypoints.device, memory_format=torch.channels_last
+        )
+    else:
+        heatmaps = keypoints.new_empty(shape, dtype=dtype)
     weight_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-    return heatmaps, keypoints.new_empty((batch, joints), dtype=weight_dtype)
+    return heatmaps, keypoints.new_empty(shape[:2], dtype=weight_dtype)
 
 
 def _kernel(
     keypoints: Tensor,
     visibility: Tensor,
-    sigma_per_joint: Tensor | None,
+    height: int,
+    width: int,
     sigma: float,
-    size: Sequence[int],
-    stride: Sequence[float],
-    encoding: str,
-    reference_quirks: bool,
-    dtype: torch.dtype,
-    channels_last: bool,
+    encoding: int,
+    sigma_per_joint: Tensor | None = None,
+    stride: Sequence[float] | None = None,
+    reference_quirks: bool = False,
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    heatmaps, weights = _allocate(keypoints, visibility, size, dtype, channels_last)
+    heatmaps, weights = _allocate(keypoints, height, width, dtype, channels_last)
+    stride_y, stride_x = stride or (1.0, 1.0)
     _core.gaussian_heatmap(
-        keypoints, visibility, sigma_per_joint, sigma, *stride, encoding, reference_quirks, heatmaps, weights
+        keypoints,
+        visibility,
+        sigma_per_joint,
+        sigma,
+        stride_y,
+        stride_x,
+        encoding,
+        reference_quirks,
+        heatmaps,
+        weights,
     )
     return heatmaps, weights
 
@@ -61,16 +80,17 @@ def _kernel(
 def _fake(
     keypoints: Tensor,
     visibility: Tensor,
-    sigma_per_joint: Tensor | None,
+    height: int,
+    width: int,
     sigma: float,
-    size: Sequence[int],
-    stride: Sequence[float],
-    encoding: str,
-    reference_quirks: bool,
-    dtype: torch.dtype,
-    channels_last: bool,
+    encoding: int,
+    sigma_per_joint: Tensor | None = None,
+    stride: Sequence[float] | None = None,
+    reference_quirks: bool = False,
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    return _allocate(keypoints, visibility, size, dtype, channels_last)
+    return _allocate(keypoints, height, width, dtype, channels_last)
 
 
 def _allocate_gradients(keypoints: Tensor, grad_heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,14 +102,23 @@ def _allocate_gradients(keypoints: Tensor, grad_heatmaps: Tensor) -> tuple[Tenso
 def _backward_kernel(
     keypoints: Tensor,
     visibility: Tensor,
-    sigma_per_joint: Tensor | None,
-    sigma: float,
-    stride: Sequence[float],
     grad_heatmaps: Tensor,
+    sigma: float,
+    sigma_per_joint: Tensor | None = None,
+    stride: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     grad_keypoints, grad_sigma = _allocate_gradients(keypoints, grad_heatmaps)
+    stride_y, stride_x = stride or (1.0, 1.0)
     _core.gaussian_heatmap_backward(
-        keypoints, visibility, sigma_per_joint, sigma, *stride, grad_heatmaps, grad_keypoints, grad_sigma
+        keypoints,
+        visibility,
+        sigma_per_joint,
+        sigma,
+        stride_y,
+        stride_x,
+        grad_heatmaps,
+        grad_keypoints,
+        grad_sigma,
     )
     return grad_keypoints, grad_sigma
 
@@ -97,24 +126,26 @@ def _backward_kernel(
 def _backward_fake(
     keypoints: Tensor,
     visibility: Tensor,
-    sigma_per_joint: Tensor | None,
-    sigma: float,
-    stride: Sequence[float],
     grad_heatmaps: Tensor,
+    sigma: float,
+    sigma_per_joint: Tensor | None = None,
+    stride: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     return _allocate_gradients(keypoints, grad_heatmaps)
 
 
+# What most calls leave at its default stands last: the dispatcher does not hand defaults to the kernel, which saves
+# a microsecond a call.
 _forward_op = register(
-    "gaussian_heatmap(Tensor keypoints, Tensor visibility, Tensor? sigma_per_joint, float sigma, SymInt[2] size, "
-    "float[2] stride, str encoding, bool reference_quirks, ScalarType dtype, bool channels_last) "
-    "-> (Tensor heatmaps, Tensor weights)",
+    "gaussian_heatmap(Tensor keypoints, Tensor visibility, SymInt height, SymInt width, float sigma, int encoding, "
+    "Tensor? sigma_per_joint=None, float[]? stride=None, bool reference_quirks=False, ScalarType? dtype=None, "
+    "bool channels_last=False) -> (Tensor heatmaps, Tensor weights)",
     _kernel,
     _fake,
 )
 _backward_op = register(
-    "gaussian_heatmap_backward(Tensor keypoints, Tensor visibility, Tensor? sigma_per_joint, float sigma, "
-    "float[2] stride, Tensor grad_heatmaps) -> (Tensor grad_keypoints, Tensor grad_sigma)",
+    "gaussian_heatmap_backward(Tensor keypoints, Tensor visibility, Tensor grad_heatmaps, float sigma, "
+    "Tensor? sigma_per_joint=None, float[]? stride=None) -> (Tensor grad_keypoints, Tensor grad_sigma)",
     _backward_kernel,
     _backward_fake,
 )
@@ -122,23 +153,30 @@ _backward_op = register(
 
 class _GaussianHeatmap(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, keypoints: Tensor, visibility: Tensor, sigma: Tensor | None, *options: Any) -> Any:
-        ctx.save_for_backward(keypoints, visibility, sigma)
-        ctx.sigma_px, _, ctx.stride = options[:3]
-        heatmaps, weights = _forward_op(keypoints, visibility, sigma, *options)
+    def forward(
+        ctx: Any, keypoints: Tensor, visibility: Tensor, sigma_per_joint: Tensor | None, *options: Any
+    ) -> tuple[Tensor, Tensor]:
+        height, width, sigma, encoding, stride, *rest = options
+        ctx.save_for_backward(keypoints, visibility, sigma_per_joint)
+        ctx.sigma, ctx.stride = sigma, stride
+        heatmaps, weights = _forward_op(
+            keypoints, visibility, height, width, sigma, encoding, sigma_per_joint, stride, *rest
+        )
         ctx.mark_non_differentiable(weights)
         return heatmaps, weights
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad_heatmaps: Tensor, _grad_weights: Any) -> Any:
-        keypoints, visibility, sigma = ctx.saved_tensors
+    def backward(ctx: Any, grad_heatmaps: Tensor, _grad_weights: Any) -> tuple[Tensor | None, ...]:
+        keypoints, visibility, sigma_per_joint = ctx.saved_tensors
         grad_keypoints, grad_sigma = _backward_op(
-            keypoints, visibility, sigma, ctx.sigma_px, ctx.stride, grad_heatmaps
+            keypoints, visibility, grad_heatmaps, ctx.sigma, sigma_per_joint, ctx.stride
         )
         to_keypoints = grad_keypoints.view(keypoints.shape).to(keypoints.dtype)
-        to_sigma = None if sigma is None else grad_sigma.sum(dim=(0, 1)).to(sigma.dtype)
-        return to_keypoints, None, to_sigma, *[None] * 7
+        to_sigma = None
+        if sigma_per_joint is not None:
+            to_sigma = grad_sigma.sum(dim=(0, 1)).to(sigma_per_joint.dtype)
+        return to_keypoints, None, to_sigma, *[None] * 8
 
 
 def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding: str) -> tuple[float, float]:
@@ -154,10 +192,19 @@ def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding:
     return (input_size[0] - 1) / (size[0] - 1), (input_size[1] - 1) / (size[1] - 1)
 
 
-def _size(size: Sequence[int], name: str) -> tuple[int, int]:
-    if len(size) != 2:
-        raise ValueError(f"{name}: expected (height, width), got {tuple(size)}")
-    return size[0], size[1]
+def _pair(size: Sequence[int], name: str) -> tuple[int, int]:
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected (height, width), got {size}") from None
+    return height, width
+
+
+def _choice(value: str, codes: dict[str, int], name: str) -> int:
+    try:
+        return codes[value]
+    except (KeyError, TypeError):
+        raise ValueError(f"{name}: expected one of {', '.join(codes)}, got {value!r}") from None
 
 
 @accepts_numpy
@@ -230,36 +277,26 @@ def gaussian_heatmap(
     the window of its published code. unbiased: Zhang et al., Distribution-Aware Coordinate Representation, CVPR
     2020, section 3.2. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
     """
-    height_width = _size(size, "size")
-    if compat not in ("fixed", "reference"):
-        raise ValueError(f"compat: expected 'fixed' or 'reference', got {compat!r}")
-    stride = (1.0, 1.0)
+    height, width = _pair(size, "size")
+    code = _choice(encoding, _ENCODINGS, "encoding")
+    quirks = _choice(compat, _COMPAT, "compat") == 1
+    stride = None
     if input_size is not None:
-        stride = _stride(height_width, _size(input_size, "input_size"), encoding)
-    per_joint: Tensor | None = None
-    sigma_px = math.nan
+        stride = _stride((height, width), _pair(input_size, "input_size"), encoding)
+    per_joint = None
     if isinstance(sigma, Tensor):
-        per_joint = sigma
-    elif isinstance(sigma, Sequence):
-        per_joint = torch.tensor(sigma, dtype=torch.float32, device=keypoints.device)
-    else:
-        sigma_px = float(sigma)
-    if dtype is None:
-        dtype = keypoints.dtype
-    arguments = (
-        keypoints,
-        visibility,
-        per_joint,
-        sigma_px,
-        height_width,
-        stride,
-        encoding,
-        compat == "reference",
-        dtype,
-        channels_last,
+        per_joint, sigma = sigma, math.nan
+    elif not isinstance(sigma, (int, float)):
+        per_joint, sigma = torch.tensor(sigma, device=keypoints.device), math.nan
+    if (
+        code == _ENCODINGS["unbiased"]
+        and torch.is_grad_enabled()
+        and (keypoints.requires_grad or (per_joint is not None and per_joint.requires_grad))
+    ):
+        options = (height, width, sigma, code, stride, quirks, dtype, channels_last)
+        return GaussianHeatmaps(*_GaussianHeatmap.apply(keypoints, visibility, per_joint, *options))
+    return GaussianHeatmaps(
+        *_forward_op(
+            keypoints, visibility, height, width, sigma, code, per_joint, stride, quirks, dtype, channels_last
+        )
     )
-    if encoding == "unbiased" and torch.is_grad_enabled():
-        wants_grad = keypoints.requires_grad or (per_joint is not None and per_joint.requires_grad)
-        if wants_grad:
-            return GaussianHeatmaps(*_GaussianHeatmap.apply(*arguments))
-    return GaussianHeatmaps(*_forward_op(*arguments))

@@ -8,7 +8,8 @@ namespace pyposeops {
 constexpr unsigned int kFullWarp = 0xffffffffu;
 constexpr int kWarpSize = 32;
 
-// Combines one value per lane with `combine`; every lane gets the result of its butterfly, lane 0's is the total.
+// Combines one value per lane with `combine`; every lane gets the result of its butterfly, lane 0's is the
+// total.
 template <class T, class Combine>
 __device__ __forceinline__ T warp_reduce(T value, Combine combine) {
 #pragma unroll
@@ -19,8 +20,9 @@ __device__ __forceinline__ T warp_reduce(T value, Combine combine) {
 }
 
 // The total of one value per thread, returned to thread 0 (others get a partial value). The order of the
-// combination depends only on the block size, so sums are reproducible. `shared` has one T per warp; blockDim.x is a
-// multiple of 32. Ends with the threads past their last use of `shared` only after the caller's next barrier.
+// combination depends only on the block size, so sums are reproducible. `shared` has one T per warp;
+// blockDim.x is a multiple of 32. Ends with the threads past their last use of `shared` only after the
+// caller's next barrier.
 template <class T, class Combine>
 __device__ __forceinline__ T block_reduce(T value, T identity, T* shared, Combine combine) {
     const int lane = static_cast<int>(threadIdx.x) % kWarpSize;

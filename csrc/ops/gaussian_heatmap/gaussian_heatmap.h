@@ -2,7 +2,8 @@
 //
 // keypoints  (B, N, K, 2) any floating dtype, (x, y); divided by `stride` they are heatmap pixels
 // visibility (B, N, K)    any dtype; below 0.5 (or NaN) nothing is drawn
-// sigma      (K,) or none, any floating dtype, heatmap pixels; a joint whose sigma is not > 0 or not finite is
+// sigma      (K,) or none, any floating dtype, heatmap pixels; a joint whose sigma is not > 0 or not finite
+// is
 //            treated as off the map
 // heatmaps   (B, K, H, W) output, contiguous NCHW or channels_last; every element is written
 // weights    (B, K)       output, float32 (float64 with float64 heatmaps), contiguous
@@ -36,9 +37,9 @@ struct GaussianHeatmapArgs {
     TensorView weights;
 };
 
-// Gradient of the `unbiased` encoding. grad_heatmaps (B, K, H, W), any strides; grad_keypoints (B, N, K, 2) and
-// grad_sigma (B, N, K), contiguous, of the compute dtype of the heatmaps, every element written. Where several people
-// have the same maximal value the first of them gets the gradient.
+// Gradient of the `unbiased` encoding. grad_heatmaps (B, K, H, W), any strides; grad_keypoints (B, N, K, 2)
+// and grad_sigma (B, N, K), contiguous, of the compute dtype of the heatmaps, every element written. Where
+// several people have the same maximal value the first of them gets the gradient.
 struct GaussianHeatmapBackwardArgs {
     GaussianHeatmapArgs forward;  // its heatmaps and weights are not used
     TensorView grad_heatmaps;
@@ -47,7 +48,8 @@ struct GaussianHeatmapBackwardArgs {
 };
 
 // The joint at (b, n, k), read from the arguments.
-POSEOPS_HD GaussianJoint load_gaussian_joint(const GaussianHeatmapArgs& args, int64_t b, int64_t n, int64_t k) {
+POSEOPS_HD GaussianJoint load_gaussian_joint(const GaussianHeatmapArgs& args, int64_t b, int64_t n,
+                                             int64_t k) {
     const TensorView& points = args.keypoints;
     const TensorView& seen = args.visibility;
     const int64_t x_at = b * points.strides[0] + n * points.strides[1] + k * points.strides[2];
@@ -61,17 +63,18 @@ POSEOPS_HD GaussianJoint load_gaussian_joint(const GaussianHeatmapArgs& args, in
     const int64_t width = args.map_width;
     if (points.dtype == DType::kFloat64) {
         return gaussian_joint(load_any<double>(points.data, points.dtype, x_at) / args.stride_x,
-                              load_any<double>(points.data, points.dtype, y_at) / args.stride_y, visibility, sigma,
-                              width, height, args.encoding, args.reference_quirks);
+                              load_any<double>(points.data, points.dtype, y_at) / args.stride_y, visibility,
+                              sigma, width, height, args.encoding, args.reference_quirks);
     }
-    return gaussian_joint(load_any<float>(points.data, points.dtype, x_at) / static_cast<float>(args.stride_x),
-                          load_any<float>(points.data, points.dtype, y_at) / static_cast<float>(args.stride_y),
-                          visibility, sigma, width, height, args.encoding, args.reference_quirks);
+    return gaussian_joint(
+        load_any<float>(points.data, points.dtype, x_at) / static_cast<float>(args.stride_x),
+        load_any<float>(points.data, points.dtype, y_at) / static_cast<float>(args.stride_y), visibility,
+        sigma, width, height, args.encoding, args.reference_quirks);
 }
 
-// Turns the sums of g * gradient weighted with (x - cx), (y - cy) and the squared distance into the gradients of
-// person-joint `index`: dg/dcx = g (x - cx) / sigma^2, dg/dsigma = g d^2 / sigma^3, and 1 / stride from heatmap pixels
-// to the keypoint's own.
+// Turns the sums of g * gradient weighted with (x - cx), (y - cy) and the squared distance into the gradients
+// of person-joint `index`: dg/dcx = g (x - cx) / sigma^2, dg/dsigma = g d^2 / sigma^3, and 1 / stride from
+// heatmap pixels to the keypoint's own.
 template <class Real>
 POSEOPS_HD void store_gaussian_gradient(const GaussianHeatmapBackwardArgs& args, int64_t index,
                                         const GaussianJoint& joint, Real moment_x, Real moment_y,

@@ -13,11 +13,10 @@ namespace {
 
 constexpr int64_t kMaxMapSize = int64_t{1} << 24;  // pixel positions stay exact in float
 
-GaussianEncoding encoding_from(const std::string& name) {
-    if (name == "msra") return GaussianEncoding::kMsra;
-    if (name == "unbiased") return GaussianEncoding::kUnbiased;
-    if (name == "udp") return GaussianEncoding::kUdp;
-    throw std::invalid_argument("encoding: expected 'msra', 'unbiased' or 'udp', got '" + name + "'");
+GaussianEncoding encoding_from(int code) {
+    POSEOPS_CHECK(code >= 0 && code <= static_cast<int>(GaussianEncoding::kUdp), "encoding", "0, 1 or 2",
+                  std::to_string(code));
+    return static_cast<GaussianEncoding>(code);
 }
 
 // (B, K, ...) as (B, 1, K, ...): one person.
@@ -43,20 +42,22 @@ void set_people(GaussianHeatmapArgs& args, const TensorView& keypoints, const Te
     args.visibility = with_people(visibility, 3);
     const int64_t* shape = args.keypoints.shape;
     const bool right = args.keypoints.rank == 4 && shape[3] == 2;
-    check_value(right, "keypoints", "(B, K, 2) or (B, N, K, 2)", shape_text(keypoints));
-    check_dtype(keypoints, "keypoints", {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
+    POSEOPS_CHECK(right, "keypoints", "(B, K, 2) or (B, N, K, 2)", shape_text(keypoints));
+    check_dtype(keypoints, "keypoints",
+                {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
     const bool fits = visibility.rank == keypoints.rank - 1 && args.visibility.shape[0] == shape[0] &&
                       args.visibility.shape[1] == shape[1] && args.visibility.shape[2] == shape[2];
-    check_value(fits, "visibility", "the shape of keypoints " + shape_text(keypoints) + " without its last dimension",
-                shape_text(visibility));
+    POSEOPS_CHECK(fits, "visibility",
+                  "the shape of keypoints " + shape_text(keypoints) + " without its last dimension",
+                  shape_text(visibility));
     check_same_device(visibility, "visibility", keypoints, "keypoints");
 }
 
 void set_sigma(GaussianHeatmapArgs& args, const std::optional<ImportedTensor>& sigma, double sigma_px) {
     args.sigma_px = sigma_px;
     if (!sigma) {
-        check_value(sigma_px > 0.0 && sigma_px - sigma_px == 0.0, "sigma", "a finite number above 0",
-                    std::to_string(sigma_px));
+        POSEOPS_CHECK(sigma_px > 0.0 && sigma_px - sigma_px == 0.0, "sigma", "a finite number above 0",
+                      std::to_string(sigma_px));
         return;
     }
     args.sigma = sigma->view();
@@ -66,15 +67,16 @@ void set_sigma(GaussianHeatmapArgs& args, const std::optional<ImportedTensor>& s
 }
 
 void set_maps(GaussianHeatmapArgs& args, const TensorView& maps, const char* name) {
-    check_shape(maps, name, {args.keypoints.shape[0], args.keypoints.shape[2], kAnySize, kAnySize}, "(B, K, H, W)");
+    check_shape(maps, name, {args.keypoints.shape[0], args.keypoints.shape[2], kAnySize, kAnySize},
+                "(B, K, H, W)");
     check_dtype(maps, name, {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
     check_same_device(maps, name, args.keypoints, "keypoints");
     args.map_height = maps.shape[2];
     args.map_width = maps.shape[3];
     const bool usable = args.map_height > 0 && args.map_width > 0 && args.map_height < kMaxMapSize &&
                         args.map_width < kMaxMapSize && args.map_height * args.map_width < (int64_t{1} << 31);
-    check_value(usable, "size", "a height and width of at least 1 and fewer than 2^31 pixels",
-                "(" + std::to_string(args.map_height) + ", " + std::to_string(args.map_width) + ")");
+    POSEOPS_CHECK(usable, "size", "a height and width of at least 1 and fewer than 2^31 pixels",
+                  "(" + std::to_string(args.map_height) + ", " + std::to_string(args.map_width) + ")");
 }
 
 bool is_channels_last(const TensorView& maps) {
@@ -88,8 +90,7 @@ bool is_channels_last(const TensorView& maps) {
 }
 
 void forward(py::handle keypoints, py::handle visibility, py::handle sigma, double sigma_px, double stride_y,
-             double stride_x, const std::string& encoding, bool reference_quirks, py::handle heatmaps,
-             py::handle weights) {
+             double stride_x, int encoding, bool reference_quirks, py::handle heatmaps, py::handle weights) {
     const ImportedTensor points(keypoints, "keypoints");
     const ImportedTensor seen(visibility, "visibility");
     const std::optional<ImportedTensor> per_joint = import_optional(sigma, "sigma");
@@ -104,13 +105,14 @@ void forward(py::handle keypoints, py::handle visibility, py::handle sigma, doub
     set_sigma(args, per_joint, sigma_px);
     set_maps(args, maps.view(), "heatmaps");
     args.heatmaps = maps.view();
-    check_value(maps->is_contiguous() || is_channels_last(maps.view()), "heatmaps",
-                "contiguous or channels_last memory", "other strides");
+    POSEOPS_CHECK(maps->is_contiguous() || is_channels_last(maps.view()), "heatmaps",
+                  "contiguous or channels_last memory", "other strides");
     args.weights = weight.view();
     check_shape(args.weights, "weights", {maps->shape[0], maps->shape[1]}, "(B, K)");
-    check_dtype(args.weights, "weights", {maps->dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32});
+    check_dtype(args.weights, "weights",
+                {maps->dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32});
     check_same_device(args.weights, "weights", args.keypoints, "keypoints");
-    check_value(weight->is_contiguous(), "weights", "contiguous memory", "other strides");
+    POSEOPS_CHECK(weight->is_contiguous(), "weights", "contiguous memory", "other strides");
     if (args.weights.numel() == 0) return;
     run_on_device(args.keypoints.device, args, &gaussian_heatmap_cpu, &gaussian_heatmap_cuda);
 }
@@ -140,7 +142,7 @@ void backward(py::handle keypoints, py::handle visibility, py::handle sigma, dou
     for (const TensorView* out : {&args.grad_keypoints, &args.grad_sigma}) {
         check_dtype(*out, "gradient", {wanted});
         check_same_device(*out, "gradient", args.forward.keypoints, "keypoints");
-        check_value(out->is_contiguous(), "gradient", "contiguous memory", "other strides");
+        POSEOPS_CHECK(out->is_contiguous(), "gradient", "contiguous memory", "other strides");
     }
     if (args.grad_sigma.numel() == 0) return;
     run_on_device(args.forward.keypoints.device, args, &gaussian_heatmap_backward_cpu,

@@ -1,4 +1,5 @@
-// The CPU loops of gaussian_heatmap: a row of x factors and a column of y factors per joint, and their product.
+// The CPU loops of gaussian_heatmap: a row of x factors and a column of y factors per joint, and their
+// product.
 #include <cstring>
 
 #include "core/convert.h"
@@ -10,7 +11,8 @@
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
 
-// Rows that one task of the channels_last loops owns: 8 x 48 pixels x 17 joints of float32 stay in the L1 cache.
+// Rows that one task of the channels_last loops owns: 8 x 48 pixels x 17 joints of float32 stay in the L1
+// cache.
 constexpr int64_t kRowsPerTask = 8;
 // Output elements below which a second thread does not pay.
 constexpr int64_t kElementsPerThread = 16384;
@@ -36,7 +38,8 @@ POSEOPS_INLINE void fill_factors(Real* factors, const GaussianAxis& axis, Real s
 
 // One row of a joint: `fresh` pixels are overwritten, others keep the larger value.
 template <class T, class Real>
-POSEOPS_INLINE void write_row(T* row, const Real* factors, Real factor, const GaussianAxis& axis, bool fresh) {
+POSEOPS_INLINE void write_row(T* row, const Real* factors, Real factor, const GaussianAxis& axis,
+                              bool fresh) {
     if (fresh) {
         for (int32_t x = axis.begin; x < axis.end; ++x) store_from_compute(row + x, factors[x] * factor);
         return;
@@ -61,16 +64,18 @@ POSEOPS_INLINE void store_weight(const GaussianHeatmapArgs& args, int64_t map, d
     }
 }
 
-// ---- NCHW: one task is one map, which stays in the L1 cache between the zeroes and the Gaussian ------------------
+// ---- NCHW: one task is one map, which stays in the L1 cache between the zeroes and the Gaussian
+// ------------------
 
 template <class T>
-POSEOPS_INLINE double draw_map(const GaussianHeatmapArgs& args, const Extent& extent, int64_t b, int64_t k, T* map,
-                               compute_t<T>* across, compute_t<T>* down) {
+POSEOPS_INLINE double draw_map(const GaussianHeatmapArgs& args, const Extent& extent, int64_t b, int64_t k,
+                               T* map, compute_t<T>* across, compute_t<T>* down) {
     double weight = 0.0;
     if (extent.people == 0) std::memset(map, 0, sizeof(T) * extent.height * extent.width);
     for (int64_t n = 0; n < extent.people; ++n) {
         const GaussianJoint joint = load_gaussian_joint(args, b, n, k);
-        if (n == 0 && !covers_map(joint, extent)) std::memset(map, 0, sizeof(T) * extent.height * extent.width);
+        if (n == 0 && !covers_map(joint, extent))
+            std::memset(map, 0, sizeof(T) * extent.height * extent.width);
         weight = n == 0 || joint.weight > weight ? joint.weight : weight;
         if (!joint.drawn) continue;
         const auto scale = gaussian_scale<compute_t<T>>(joint.sigma);
@@ -87,24 +92,27 @@ template <class T>
 POSEOPS_INLINE void render_maps(const GaussianHeatmapArgs& args) {
     const Extent extent(args);
     const int64_t pixels = extent.height * extent.width;
-    parallel_for(extent.batch * extent.joints, kElementsPerThread / pixels + 1, [&](int64_t begin, int64_t end) {
-        const FlushDenormals flush;
-        Scratch<compute_t<T>> across(extent.width);
-        Scratch<compute_t<T>> down(extent.height);
-        for (int64_t map = begin; map < end; ++map) {
-            const double weight = draw_map(args, extent, map / extent.joints, map % extent.joints,
-                                           args.heatmaps.as<T>() + map * pixels, across.data(), down.data());
-            store_weight(args, map, weight);
-        }
-    });
+    parallel_for(extent.batch * extent.joints, kElementsPerThread / pixels + 1,
+                 [&](int64_t begin, int64_t end) {
+                     const FlushDenormals flush;
+                     Scratch<compute_t<T>> across(extent.width);
+                     Scratch<compute_t<T>> down(extent.height);
+                     for (int64_t map = begin; map < end; ++map) {
+                         const double weight =
+                             draw_map(args, extent, map / extent.joints, map % extent.joints,
+                                      args.heatmaps.as<T>() + map * pixels, across.data(), down.data());
+                         store_weight(args, map, weight);
+                     }
+                 });
 }
 
-// ---- channels_last: one task is a few rows of all joints ---------------------------------------------------------
+// ---- channels_last: one task is a few rows of all joints
+// ---------------------------------------------------------
 
 // Windows: every joint is scattered, pixel by pixel, into rows that were zeroed a moment ago.
 template <class T>
-POSEOPS_INLINE void draw_rows_windowed(const GaussianHeatmapArgs& args, const Extent& extent, int64_t b, T* image,
-                                       int32_t y_begin, int32_t y_end, compute_t<T>* across) {
+POSEOPS_INLINE void draw_rows_windowed(const GaussianHeatmapArgs& args, const Extent& extent, int64_t b,
+                                       T* image, int32_t y_begin, int32_t y_end, compute_t<T>* across) {
     using Real = compute_t<T>;
     const int64_t row = extent.width * extent.joints;
     std::memset(image + y_begin * row, 0, sizeof(T) * (y_end - y_begin) * row);
@@ -117,7 +125,8 @@ POSEOPS_INLINE void draw_rows_windowed(const GaussianHeatmapArgs& args, const Ex
         const Real scale = gaussian_scale<Real>(joint.sigma);
         fill_factors(across, joint.x, scale);
         for (int32_t y = first; y < past; ++y) {
-            const Real factor = gaussian_value(static_cast<Real>(y), static_cast<Real>(joint.y.centre), scale);
+            const Real factor =
+                gaussian_value(static_cast<Real>(y), static_cast<Real>(joint.y.centre), scale);
             for (int32_t x = joint.x.begin; x < joint.x.end; ++x) {
                 T* pixel = image + y * row + x * extent.joints + k;
                 const Real value = across[x] * factor;
@@ -127,8 +136,9 @@ POSEOPS_INLINE void draw_rows_windowed(const GaussianHeatmapArgs& args, const Ex
     }
 }
 
-// Whole-map Gaussians: in memory order. `across` holds the x factors of a row as (width, joints), 0 for joints that
-// are not drawn, and `down` the y factors of one row, repeated for every pixel: the product is one vector loop.
+// Whole-map Gaussians: in memory order. `across` holds the x factors of a row as (width, joints), 0 for
+// joints that are not drawn, and `down` the y factors of one row, repeated for every pixel: the product is
+// one vector loop.
 template <class T>
 POSEOPS_INLINE void draw_rows_full(const GaussianHeatmapArgs& args, const Extent& extent, int64_t b, T* image,
                                    int32_t y_begin, int32_t y_end, compute_t<T>* across, compute_t<T>* down,
@@ -151,9 +161,9 @@ POSEOPS_INLINE void draw_rows_full(const GaussianHeatmapArgs& args, const Extent
             for (int64_t k = 0; k < joints; ++k) {
                 const GaussianJoint& joint = joint_of[k];
                 const Real centre = static_cast<Real>(joint.y.centre);
-                down[k] = joint.drawn
-                              ? gaussian_value(static_cast<Real>(y), centre, gaussian_scale<Real>(joint.sigma))
-                              : Real(0);
+                down[k] = joint.drawn ? gaussian_value(static_cast<Real>(y), centre,
+                                                       gaussian_scale<Real>(joint.sigma))
+                                      : Real(0);
             }
             for (int64_t done = joints; done < row; done *= 2) {
                 const int64_t count = done < row - done ? done : row - done;
@@ -185,7 +195,8 @@ POSEOPS_INLINE void render_rows(const GaussianHeatmapArgs& args) {
             const int32_t y_end = static_cast<int32_t>(y_past < extent.height ? y_past : extent.height);
             T* image = args.heatmaps.as<T>() + b * extent.height * row;
             if (full) {
-                draw_rows_full(args, extent, b, image, y_begin, y_end, across.data(), down.data(), joint_of.data());
+                draw_rows_full(args, extent, b, image, y_begin, y_end, across.data(), down.data(),
+                               joint_of.data());
             } else {
                 draw_rows_windowed(args, extent, b, image, y_begin, y_end, across.data());
             }
@@ -201,9 +212,11 @@ POSEOPS_INLINE void render_rows(const GaussianHeatmapArgs& args) {
     }
 }
 
-// ---- gradient of the unbiased encoding -----------------------------------------------------------------------------
+// ---- gradient of the unbiased encoding
+// -----------------------------------------------------------------------------
 
-// Sums over a map of g * go, weighted with (x - cx), (y - cy) and the squared distance: all the gradients need.
+// Sums over a map of g * go, weighted with (x - cx), (y - cy) and the squared distance: all the gradients
+// need.
 template <class Real>
 struct Moments {
     Real x = 0;
@@ -233,8 +246,8 @@ POSEOPS_INLINE void add_row(Moments<Real>& sums, const Real* grad, const Real* a
 
 // Zeroes the gradient wherever another person's value is larger, or equal and of an earlier person.
 template <class Real>
-POSEOPS_INLINE void keep_where_maximal(const GaussianHeatmapArgs& args, int64_t b, int64_t n, int64_t k, int32_t y,
-                                       const Real* own, Real factor, Real* grad, int32_t width) {
+POSEOPS_INLINE void keep_where_maximal(const GaussianHeatmapArgs& args, int64_t b, int64_t n, int64_t k,
+                                       int32_t y, const Real* own, Real factor, Real* grad, int32_t width) {
     for (int64_t other = 0; other < args.keypoints.shape[1]; ++other) {
         if (other == n) continue;
         const GaussianJoint joint = load_gaussian_joint(args, b, other, k);
@@ -283,7 +296,8 @@ POSEOPS_INLINE void render_backward(const GaussianHeatmapBackwardArgs& args) {
                     if (people > 1) {
                         keep_where_maximal(forward, b, n, k, y, across.data(), factor, row.data(), width);
                     }
-                    add_row(sums, row.data(), across.data(), factor, dy, static_cast<Real>(joint.x.centre), width);
+                    add_row(sums, row.data(), across.data(), factor, dy, static_cast<Real>(joint.x.centre),
+                            width);
                 }
             }
             store_gaussian_gradient(args, i, joint, sums.x, sums.y, sums.square);
@@ -306,7 +320,8 @@ void gaussian_heatmap(const GaussianHeatmapArgs& args) {
 }
 
 void gaussian_heatmap_backward(const GaussianHeatmapBackwardArgs& args) {
-    visit_floating(args.grad_heatmaps.dtype, [&](auto tag) { render_backward<typename decltype(tag)::type>(args); });
+    visit_floating(args.grad_heatmaps.dtype,
+                   [&](auto tag) { render_backward<typename decltype(tag)::type>(args); });
 }
 
 }  // namespace pyposeops::POSEOPS_ISA_NAMESPACE

@@ -1,8 +1,9 @@
-// The formulas of gaussian_heatmap, for one joint along one axis; the 2-D value is the product of the two axes.
+// The formulas of gaussian_heatmap, for one joint along one axis; the 2-D value is the product of the two
+// axes.
 //
-// msra      Xiao et al., Simple Baselines, ECCV 2018, with the published window of 3 sigma around the rounded centre
-// unbiased  Zhang et al., DARK, CVPR 2020, section 3.3: un-rounded centre, whole map
-// udp       Huang et al., UDP, CVPR 2020: window around the rounded centre, Gaussian at the exact one
+// msra      Xiao et al., Simple Baselines, ECCV 2018, with the published window of 3 sigma around the rounded
+// centre unbiased  Zhang et al., DARK, CVPR 2020, section 3.3: un-rounded centre, whole map udp       Huang
+// et al., UDP, CVPR 2020: window around the rounded centre, Gaussian at the exact one
 #pragma once
 
 #include <cmath>
@@ -28,11 +29,12 @@ POSEOPS_HD int32_t clamp_to_map(double position, int64_t size) {
     return position < static_cast<double>(size) ? static_cast<int32_t>(position) : static_cast<int32_t>(size);
 }
 
-// `position`: the joint in heatmap pixels, in the precision of the keypoints (float or double), because that is what
-// gets rounded. Windows are computed in double so that no coordinate, however large, overflows an integer.
+// `position`: the joint in heatmap pixels, in the precision of the keypoints (float or double), because that
+// is what gets rounded. Windows are computed in double so that no coordinate, however large, overflows an
+// integer.
 template <class Position>
-POSEOPS_HD GaussianAxis gaussian_axis(Position position, double sigma, int64_t size, GaussianEncoding encoding,
-                                      bool reference_quirks) {
+POSEOPS_HD GaussianAxis gaussian_axis(Position position, double sigma, int64_t size,
+                                      GaussianEncoding encoding, bool reference_quirks) {
     const double radius = 3.0 * sigma;
     const double exact = static_cast<double>(position);
     const double map_size = static_cast<double>(size);
@@ -46,8 +48,8 @@ POSEOPS_HD GaussianAxis gaussian_axis(Position position, double sigma, int64_t s
     double centre;
     bool off;
     if (reference_quirks) {
-        // As published: truncation toward zero, so windows near the left and top border are shifted when 3 sigma is
-        // no integer, and a window that ends just before the border counts as on the map.
+        // As published: truncation toward zero, so windows near the left and top border are shifted when 3
+        // sigma is no integer, and a window that ends just before the border counts as on the map.
         rounded = trunc(static_cast<double>(position + Position(0.5)));
         first = trunc(rounded - radius);
         past = trunc(rounded + radius + 1.0);
@@ -80,7 +82,8 @@ POSEOPS_HD Real gaussian_value(Real pixel, Real centre, Real scale) {
     return exp_nonpositive(scale * (d * d));
 }
 
-// One joint of one person on one map. `drawn` is false where nothing is to be drawn; then only `weight` counts.
+// One joint of one person on one map. `drawn` is false where nothing is to be drawn; then only `weight`
+// counts.
 struct GaussianJoint {
     GaussianAxis x;
     GaussianAxis y;
@@ -91,9 +94,9 @@ struct GaussianJoint {
 
 // `position_x`, `position_y`: heatmap pixels.
 template <class Position>
-POSEOPS_HD GaussianJoint gaussian_joint(Position position_x, Position position_y, double visibility, double sigma,
-                                        int64_t width, int64_t height, GaussianEncoding encoding,
-                                        bool reference_quirks) {
+POSEOPS_HD GaussianJoint gaussian_joint(Position position_x, Position position_y, double visibility,
+                                        double sigma, int64_t width, int64_t height,
+                                        GaussianEncoding encoding, bool reference_quirks) {
     GaussianJoint joint = {};
     // x - x is NaN for NaN and for infinities.
     const bool finite = position_x - position_x == Position(0) && position_y - position_y == Position(0) &&
