@@ -27,6 +27,8 @@ def register(schema: str, kernel: Callable[..., Any], fake: Callable[..., Any]) 
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     for key in ("CPU", "CUDA"):
         _LIBRARY.impl(name, kernel, key)
+    # The operator itself has no gradient: results of inputs that require one do not, instead of failing in backward.
+    _LIBRARY.impl(name, torch.library.fallthrough_kernel, "Autograd")
     torch.library.register_fake(f"pyposeops::{name}", fake, lib=_LIBRARY)
     operator: Callable[..., Any] = getattr(torch.ops.pyposeops, name).default
     return operator

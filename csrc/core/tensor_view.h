@@ -41,6 +41,7 @@ struct TensorView {
     POSEOPS_HD bool has_unit_stride(int32_t dim) const { return shape[dim] <= 1 || strides[dim] == 1; }
 
     POSEOPS_HD bool is_contiguous() const {
+        if (numel() == 0) return true;
         int64_t expected = 1;
         for (int32_t d = rank - 1; d >= 0; --d) {
             if (shape[d] != 1 && strides[d] != expected) return false;

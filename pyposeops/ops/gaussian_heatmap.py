@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from pyposeops import _core
+from pyposeops import _core, reference
 from pyposeops._library import accepts_numpy, register
 
 Encoding = Literal["msra", "unbiased", "udp"]
@@ -166,9 +166,10 @@ class _GaussianHeatmap(torch.autograd.Function):
         return heatmaps, weights
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad_heatmaps: Tensor, _grad_weights: Any) -> tuple[Tensor | None, ...]:
         keypoints, visibility, sigma_per_joint = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True
+            return _differentiable_backward(ctx, grad_heatmaps)
         grad_keypoints, grad_sigma = _backward_op(
             keypoints, visibility, grad_heatmaps, ctx.sigma, sigma_per_joint, ctx.stride
         )
@@ -177,6 +178,25 @@ class _GaussianHeatmap(torch.autograd.Function):
         if sigma_per_joint is not None:
             to_sigma = grad_sigma.sum(dim=(0, 1)).to(sigma_per_joint.dtype)
         return to_keypoints, None, to_sigma, *[None] * 8
+
+
+def _differentiable_backward(ctx: Any, grad_heatmaps: Tensor) -> tuple[Tensor | None, ...]:
+    """The gradient as a graph of PyTorch's own operations, through the definition: for second derivatives."""
+    keypoints, visibility, sigma_per_joint = ctx.saved_tensors
+    scale = keypoints.new_tensor((ctx.stride or (1.0, 1.0))[::-1])
+    heatmaps, _ = reference.gaussian_heatmap(
+        keypoints / scale,
+        visibility,
+        grad_heatmaps.shape[2:],
+        sigma=ctx.sigma if sigma_per_joint is None else sigma_per_joint,
+        encoding="unbiased",
+        dtype=grad_heatmaps.dtype,
+    )
+    wanted = [t for t in (keypoints, sigma_per_joint) if t is not None and t.requires_grad]
+    found = iter(torch.autograd.grad(heatmaps, wanted, grad_heatmaps, create_graph=True))
+    to_keypoints = next(found) if keypoints.requires_grad else None
+    to_sigma = next(found) if sigma_per_joint is not None and sigma_per_joint.requires_grad else None
+    return to_keypoints, None, to_sigma, *[None] * 8
 
 
 def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding: str) -> tuple[float, float]:
@@ -264,8 +284,9 @@ def gaussian_heatmap(
         ValueError: shapes that do not fit, sigma not above 0, an unknown encoding.
         TypeError: keypoints or sigma of a dtype that is not floating.
 
-    ``unbiased`` is differentiable in keypoints and in a sigma tensor (once: a second derivative raises); where
-    people have equal maximal values, the first gets the gradient. The other encodings pass no gradient.
+    ``unbiased`` is differentiable in keypoints and in a sigma tensor, twice too (the second derivative runs through
+    the definition, at its speed); where people have equal maximal values, the first gets the gradient. The other
+    encodings pass no gradient.
 
     Example:
         >>> keypoints = torch.tensor([[[10.0, 20.0], [30.0, 40.0]]])
