@@ -19,7 +19,6 @@ help:
 $(VENV)/packages: constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, got %d.%d" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(RUN) tools/install_extras.py --constraints constraints.txt --extras $(EXTRAS)
 	touch $@
