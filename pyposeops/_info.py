@@ -23,6 +23,8 @@ def build_info() -> dict[str, Any]:
         True
     """
     info: dict[str, Any] = dict(_core.build_information())
-    info["cuda_usable"] = bool(info["cuda_compiled"] and info["cuda_devices"] > 0 and torch.cuda.is_available())
+    info["cuda_usable"] = bool(
+        info["cuda_compiled"] and info["cuda_devices"] > 0 and torch.cuda.is_available()
+    )
     info["torch"] = torch.__version__
     return info

@@ -43,6 +43,8 @@ def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         first: Any = args[0] if args else None
+        if isinstance(first, torch.Tensor):
+            return function(*args, **kwargs)
         if isinstance(first, (list, tuple)) and first:
             first = first[0]
         if not isinstance(first, np.ndarray):

@@ -40,10 +40,17 @@ def test_there_are_operators():
 
 
 def test_core_and_math_know_no_python():
-    for path in [*(CSRC / "core").rglob("*"), *CSRC.rglob("*_math.h"), *CSRC.rglob("*_cpu.cpp"), *sources(".cu")]:
+    for path in [
+        *(CSRC / "core").rglob("*"),
+        *CSRC.rglob("*_math.h"),
+        *CSRC.rglob("*_cpu.cpp"),
+        *sources(".cu"),
+    ]:
         if path.is_file():
             for header in includes(path):
-                assert not re.match(r"Python\.h|pybind11|torch|ATen|c10|bindings/", header), f"{path}: {header}"
+                assert not re.match(r"Python\.h|pybind11|torch|ATen|c10|bindings/", header), (
+                    f"{path}: {header}"
+                )
 
 
 def test_only_cuda_files_include_the_cuda_runtime():
@@ -79,7 +86,16 @@ def test_math_header_compiles_alone(op, tmp_path):
         pytest.skip("no C++ compiler")
     source = tmp_path / "alone.cpp"
     source.write_text(f'#include "ops/{op}/{op}_math.h"\nint main() {{}}\n')
-    command = [compiler, "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{CSRC}", str(source)]
+    command = [
+        compiler,
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsyntax-only",
+        f"-I{CSRC}",
+        str(source),
+    ]
     subprocess.run(command, check=True, timeout=120)
 
 

@@ -149,7 +149,12 @@ def test_output_of_the_wrong_shape_or_layout_is_refused():
 
 
 def test_nothing_is_leaked():
-    arrays = (KEYPOINTS.numpy(), VISIBLE.numpy(), np.empty((1, 1, 5, 7), np.float32), np.empty((1, 1), np.float32))
+    arrays = (
+        KEYPOINTS.numpy(),
+        VISIBLE.numpy(),
+        np.empty((1, 1, 5, 7), np.float32),
+        np.empty((1, 1), np.float32),
+    )
     tensors = (KEYPOINTS.clone(), VISIBLE.clone(), *outputs())
     broken = (KEYPOINTS.clone(), VISIBLE.clone(), torch.empty(1, 1, 5, 7), torch.empty(3, 3))
 
@@ -183,14 +188,26 @@ def test_thread_count_follows_torch():
 def test_info_command(capsys):
     assert main(["info"]) == 0
     printed = capsys.readouterr().out
-    for name in ("version", "cpu_isa", "threads", "cuda_compiled", "cuda_usable", "cuda_architectures", "torch"):
+    for name in (
+        "version",
+        "cpu_isa",
+        "threads",
+        "cuda_compiled",
+        "cuda_usable",
+        "cuda_architectures",
+        "torch",
+    ):
         assert name in printed
 
 
 def test_unknown_instruction_set_fails_the_import():
     environment = {**os.environ, "PYPOSEOPS_CPU": "sse9"}
     process = subprocess.run(
-        [sys.executable, "-c", "import pyposeops"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", "import pyposeops"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert process.returncode != 0
     assert "PYPOSEOPS_CPU: expected baseline, avx2 or avx512, got sse9" in process.stderr

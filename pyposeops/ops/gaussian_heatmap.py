@@ -30,21 +30,19 @@ class GaussianHeatmaps(NamedTuple):
 def _allocate(
     keypoints: Tensor, height: int, width: int, dtype: torch.dtype | None, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
-    if keypoints.ndim not in (3, 4):
-        raise ValueError(f"keypoints: expected (B, K, 2) or (B, N, K, 2), got {tuple(keypoints.shape)}")
+    points = keypoints.shape
+    if len(points) not in (3, 4):
+        raise ValueError(f"keypoints: expected (B, K, 2) or (B, N, K, 2), got {tuple(points)}")
     if height < 1 or width < 1:
         raise ValueError(f"size: expected a height and width of at least 1, got ({height}, {width})")
-    shape = (keypoints.shape[0], keypoints.shape[-2], height, width)
+    shape = (points[0], points[-2], height, width)
+    device = keypoints.device
     if dtype is None:
         dtype = keypoints.dtype
-    if channels_last:
-        heatmaps = torch.empty(
-            shape, dtype=dtype, device=keypoints.device, memory_format=torch.channels_last
-        )
-    else:
-        heatmaps = keypoints.new_empty(shape, dtype=dtype)
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    heatmaps = torch.empty(shape, dtype=dtype, device=device, memory_format=memory_format)
     weight_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-    return heatmaps, keypoints.new_empty(shape[:2], dtype=weight_dtype)
+    return heatmaps, torch.empty(shape[:2], dtype=weight_dtype, device=device)
 
 
 def _kernel(
@@ -208,7 +206,9 @@ def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding:
     if encoding != "udp":
         return input_size[0] / size[0], input_size[1] / size[1]
     if min(input_size) < 2 or min(size) < 2:
-        raise ValueError(f"size, input_size: udp with input_size needs at least 2 pixels, got {size}, {input_size}")
+        raise ValueError(
+            f"size, input_size: udp with input_size needs at least 2 pixels, got {size}, {input_size}"
+        )
     return (input_size[0] - 1) / (size[0] - 1), (input_size[1] - 1) / (size[1] - 1)
 
 
@@ -316,6 +316,8 @@ def gaussian_heatmap(
     ):
         options = (height, width, sigma, code, stride, quirks, dtype, channels_last)
         return GaussianHeatmaps(*_GaussianHeatmap.apply(keypoints, visibility, per_joint, *options))
+    if per_joint is None and stride is None and not quirks and dtype is None and not channels_last:
+        return GaussianHeatmaps(*_forward_op(keypoints, visibility, height, width, sigma, code))
     return GaussianHeatmaps(
         *_forward_op(
             keypoints, visibility, height, width, sigma, code, per_joint, stride, quirks, dtype, channels_last

@@ -156,7 +156,12 @@ def test_input_size_maps_keypoints_by_the_stride_of_each_encoding():
 def test_people_are_combined_by_the_maximum(device, generator, encoding, channels_last, people):
     keypoints, visibility = random_people(generator, 3, people, 4)
     got = gaussian_heatmap(
-        keypoints.to(device), visibility.to(device), SIZE, sigma=2.0, encoding=encoding, channels_last=channels_last
+        keypoints.to(device),
+        visibility.to(device),
+        SIZE,
+        sigma=2.0,
+        encoding=encoding,
+        channels_last=channels_last,
     )
     if people == 0:
         assert not got.heatmaps.any() and not got.weights.any()
@@ -183,7 +188,9 @@ def test_sigma_per_joint(device, generator):
     sigma = torch.tensor([0.5, 2.0, 3.3])
     got = gaussian_heatmap(keypoints.to(device), visibility.to(device), SIZE, sigma=sigma.to(device))
     for k in range(3):
-        alone = gaussian_heatmap(keypoints[:, k : k + 1], visibility[:, k : k + 1], SIZE, sigma=float(sigma[k]))
+        alone = gaussian_heatmap(
+            keypoints[:, k : k + 1], visibility[:, k : k + 1], SIZE, sigma=float(sigma[k])
+        )
         assert_same(got.heatmaps[:, k : k + 1], alone.heatmaps, **FLOAT32)
     as_list = gaussian_heatmap(keypoints, visibility, SIZE, sigma=[0.5, 2.0, 3.3])
     assert_same(as_list, got, **FLOAT32)
@@ -233,7 +240,9 @@ def test_strided_inputs(device, generator):
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
 def test_empty_batch_and_no_joints(device, shape):
-    got = gaussian_heatmap(torch.zeros(*shape, 2, device=device), torch.zeros(shape, device=device), SIZE, sigma=2.0)
+    got = gaussian_heatmap(
+        torch.zeros(*shape, 2, device=device), torch.zeros(shape, device=device), SIZE, sigma=2.0
+    )
     assert got.heatmaps.shape == (*shape, *SIZE) and got.weights.shape == shape
 
 
@@ -259,7 +268,9 @@ def test_odd_sizes(device, generator, size, channels_last):
 def test_any_joint_equals_definition(x, y, sigma, encoding, compat):
     arguments = (torch.tensor([[[x, y]]]), torch.ones(1, 1), SIZE)
     options = {"sigma": sigma, "encoding": encoding, "compat": compat}
-    assert_same(gaussian_heatmap(*arguments, **options), reference.gaussian_heatmap(*arguments, **options), **FLOAT32)
+    assert_same(
+        gaussian_heatmap(*arguments, **options), reference.gaussian_heatmap(*arguments, **options), **FLOAT32
+    )
 
 
 # ---- gradients ---------------------------------------------------------------------------------------------------
@@ -269,7 +280,9 @@ def test_any_joint_equals_definition(x, y, sigma, encoding, compat):
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_gradcheck_in_keypoints_and_sigma(device, generator, people, channels_last):
     shape = (2, 4) if people is None else (2, people, 4)
-    keypoints = (torch.rand(*shape, 2, generator=generator, dtype=torch.float64) * 40).to(device).requires_grad_()
+    keypoints = (
+        (torch.rand(*shape, 2, generator=generator, dtype=torch.float64) * 40).to(device).requires_grad_()
+    )
     sigma = (torch.rand(4, generator=generator, dtype=torch.float64) + 1).to(device).requires_grad_()
     visibility = torch.ones(shape, device=device)
     visibility[0, ..., 0] = 0
@@ -359,7 +372,9 @@ def test_compiles_with_gradient(generator):
 def test_vmap_loops_over_the_mapped_dimension(generator):
     keypoints, visibility = random_people(generator, 4, 2, 3)
     got = torch.vmap(lambda k, v: gaussian_heatmap(k, v, SIZE, sigma=2.0).heatmaps)(keypoints, visibility)
-    want = torch.stack([gaussian_heatmap(k, v, SIZE, sigma=2.0).heatmaps for k, v in zip(keypoints, visibility)])
+    want = torch.stack(
+        [gaussian_heatmap(k, v, SIZE, sigma=2.0).heatmaps for k, v in zip(keypoints, visibility, strict=True)]
+    )
     assert torch.equal(got, want)
 
 
@@ -376,9 +391,7 @@ def test_exports(generator):
 @pytest.mark.cuda
 def test_cuda_graph_capture(generator):
     keypoints, visibility = random_people(generator, 2, 3)
-    assert_graph_captures(
-        lambda k: gaussian_heatmap(k, visibility.cuda(), SIZE, sigma=2.0), keypoints.cuda()
-    )
+    assert_graph_captures(lambda k: gaussian_heatmap(k, visibility.cuda(), SIZE, sigma=2.0), keypoints.cuda())
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -408,7 +421,9 @@ def test_numpy_in_numpy_out(generator):
     np.testing.assert_array_equal(got.heatmaps, want.heatmaps.numpy())
     frozen = keypoints.numpy().copy()
     frozen.flags.writeable = False
-    np.testing.assert_array_equal(gaussian_heatmap(frozen, visibility.numpy(), SIZE, sigma=2.0)[0], got.heatmaps)
+    np.testing.assert_array_equal(
+        gaussian_heatmap(frozen, visibility.numpy(), SIZE, sigma=2.0)[0], got.heatmaps
+    )
 
 
 # ---- bad input ---------------------------------------------------------------------------------------------------
@@ -419,10 +434,22 @@ GOOD = {"keypoints": torch.zeros(2, 3, 2), "visibility": torch.ones(2, 3), "size
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"keypoints": torch.zeros(3, 2)}, ValueError, "keypoints: expected (B, K, 2) or (B, N, K, 2), got (3, 2)"),
+        (
+            {"keypoints": torch.zeros(3, 2)},
+            ValueError,
+            "keypoints: expected (B, K, 2) or (B, N, K, 2), got (3, 2)",
+        ),
         ({"keypoints": torch.zeros(2, 3, 3)}, ValueError, "keypoints: expected (B, K, 2)"),
-        ({"keypoints": torch.zeros(2, 3, 2, dtype=torch.int64)}, TypeError, "keypoints: expected dtype float32"),
-        ({"visibility": torch.ones(2, 4)}, ValueError, "visibility: expected the shape of keypoints (2, 3, 2)"),
+        (
+            {"keypoints": torch.zeros(2, 3, 2, dtype=torch.int64)},
+            TypeError,
+            "keypoints: expected dtype float32",
+        ),
+        (
+            {"visibility": torch.ones(2, 4)},
+            ValueError,
+            "visibility: expected the shape of keypoints (2, 3, 2)",
+        ),
         ({"visibility": torch.ones(2, 1, 3)}, ValueError, "visibility: expected the shape of keypoints"),
         ({"size": (0, 4)}, ValueError, "size: expected a height and width of at least 1, got (0, 4)"),
         ({"size": (4,)}, ValueError, "size: expected (height, width), got (4,)"),
@@ -435,7 +462,11 @@ GOOD = {"keypoints": torch.zeros(2, 3, 2), "visibility": torch.ones(2, 3), "size
         ({"encoding": "gauss"}, ValueError, "encoding: expected one of msra, unbiased, udp, got 'gauss'"),
         ({"compat": "old"}, ValueError, "compat: expected one of fixed, reference, got 'old'"),
         ({"input_size": (0, 5)}, ValueError, "input_size: expected a height and width of at least 1"),
-        ({"input_size": (9, 1), "encoding": "udp"}, ValueError, "udp with input_size needs at least 2 pixels"),
+        (
+            {"input_size": (9, 1), "encoding": "udp"},
+            ValueError,
+            "udp with input_size needs at least 2 pixels",
+        ),
         ({"dtype": torch.int32}, TypeError, "heatmaps: expected dtype float32"),
     ],
 )
