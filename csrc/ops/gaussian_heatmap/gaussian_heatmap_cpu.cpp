@@ -212,99 +212,6 @@ POSEOPS_INLINE void render_rows(const GaussianHeatmapArgs& args) {
     }
 }
 
-// ---- gradient of the unbiased encoding
-// -----------------------------------------------------------------------------
-
-// Sums over a map of g * go, weighted with (x - cx), (y - cy) and the squared distance: all the gradients
-// need.
-template <class Real>
-struct Moments {
-    Real x = 0;
-    Real y = 0;
-    Real square = 0;
-};
-
-// Adds one row: `grad` is the incoming gradient of the row, `across` the x factors.
-template <class Real>
-POSEOPS_INLINE void add_row(Moments<Real>& sums, const Real* grad, const Real* across, Real factor, Real dy,
-                            Real centre_x, int32_t width) {
-    Real s0 = 0;
-    Real s1 = 0;
-    Real s2 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2)
-    for (int32_t x = 0; x < width; ++x) {
-        const Real dx = static_cast<Real>(x) - centre_x;
-        const Real weighted = grad[x] * across[x];
-        s0 += weighted;
-        s1 += weighted * dx;
-        s2 += weighted * dx * dx;
-    }
-    sums.x += factor * s1;
-    sums.y += factor * dy * s0;
-    sums.square += factor * (s2 + dy * dy * s0);
-}
-
-// Zeroes the gradient wherever another person's value is larger, or equal and of an earlier person.
-template <class Real>
-POSEOPS_INLINE void keep_where_maximal(const GaussianHeatmapArgs& args, int64_t b, int64_t n, int64_t k,
-                                       int32_t y, const Real* own, Real factor, Real* grad, int32_t width) {
-    for (int64_t other = 0; other < args.keypoints.shape[1]; ++other) {
-        if (other == n) continue;
-        const GaussianJoint joint = load_gaussian_joint(args, b, other, k);
-        if (!joint.drawn) continue;
-        const Real scale = gaussian_scale<Real>(joint.sigma);
-        const Real down = gaussian_value(static_cast<Real>(y), static_cast<Real>(joint.y.centre), scale);
-        const Real centre = static_cast<Real>(joint.x.centre);
-        for (int32_t x = 0; x < width; ++x) {
-            const Real theirs = gaussian_value(static_cast<Real>(x), centre, scale) * down;
-            const Real mine = own[x] * factor;
-            const bool lost = other < n ? theirs >= mine : theirs > mine;
-            grad[x] = lost ? Real(0) : grad[x];
-        }
-    }
-}
-
-template <class T>
-POSEOPS_INLINE void render_backward(const GaussianHeatmapBackwardArgs& args) {
-    using Real = compute_t<T>;
-    const TensorView& grad = args.grad_heatmaps;
-    const GaussianHeatmapArgs& forward = args.forward;
-    const int64_t people = forward.keypoints.shape[1];
-    const int64_t joints = grad.shape[1];
-    const int32_t height = static_cast<int32_t>(grad.shape[2]);
-    const int32_t width = static_cast<int32_t>(grad.shape[3]);
-    const int64_t grain = kElementsPerThread / (int64_t{height} * width) + 1;
-    parallel_for(grad.shape[0] * people * joints, grain, [&](int64_t begin, int64_t end) {
-        const FlushDenormals flush;
-        Scratch<Real> across(width);
-        Scratch<Real> row(width);
-        for (int64_t i = begin; i < end; ++i) {
-            const int64_t b = i / (people * joints);
-            const int64_t n = i / joints % people;
-            const int64_t k = i % joints;
-            const GaussianJoint joint = load_gaussian_joint(forward, b, n, k);
-            Moments<Real> sums;
-            if (joint.drawn) {
-                const Real scale = gaussian_scale<Real>(joint.sigma);
-                fill_factors(across.data(), joint.x, scale);
-                for (int32_t y = 0; y < height; ++y) {
-                    const T* source =
-                        grad.as<T>() + b * grad.strides[0] + k * grad.strides[1] + y * grad.strides[2];
-                    for (int32_t x = 0; x < width; ++x) row[x] = load_as_compute(source[x * grad.strides[3]]);
-                    const Real dy = static_cast<Real>(y) - static_cast<Real>(joint.y.centre);
-                    const Real factor = gaussian_value(dy, Real(0), scale);
-                    if (people > 1) {
-                        keep_where_maximal(forward, b, n, k, y, across.data(), factor, row.data(), width);
-                    }
-                    add_row(sums, row.data(), across.data(), factor, dy, static_cast<Real>(joint.x.centre),
-                            width);
-                }
-            }
-            store_gaussian_gradient(args, i, joint, sums.x, sums.y, sums.square);
-        }
-    });
-}
-
 }  // namespace
 
 void gaussian_heatmap(const GaussianHeatmapArgs& args) {
@@ -317,11 +224,6 @@ void gaussian_heatmap(const GaussianHeatmapArgs& args) {
             render_maps<T>(args);
         }
     });
-}
-
-void gaussian_heatmap_backward(const GaussianHeatmapBackwardArgs& args) {
-    visit_floating(args.grad_heatmaps.dtype,
-                   [&](auto tag) { render_backward<typename decltype(tag)::type>(args); });
 }
 
 }  // namespace pyposeops::POSEOPS_ISA_NAMESPACE
