@@ -36,6 +36,13 @@ POSEOPS_HD float half_to_float_portable(uint16_t half) {
     return float_from_bits(sign | bits_from_float(scaled) | special);
 }
 
+// condition ? yes : no, in arithmetic: compilers turn the operator into branches here and no longer vectorise
+// the loop.
+POSEOPS_HD uint32_t select_bits(bool condition, uint32_t yes, uint32_t no) {
+    const uint32_t mask = 0u - static_cast<uint32_t>(condition);
+    return (yes & mask) | (no & ~mask);
+}
+
 // Round to nearest, ties to even. Subnormal results come from adding 0.5, whose last bit weighs 2^-24, the
 // smallest half.
 POSEOPS_HD uint16_t float_to_half_portable(float value) {
@@ -44,9 +51,9 @@ POSEOPS_HD uint16_t float_to_half_portable(float value) {
     const uint32_t magnitude = bits & 0x7fffffffu;
     const uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
     const uint32_t subnormal = bits_from_float(float_from_bits(magnitude) + 0.5f) - 0x3f000000u;
-    uint32_t half = magnitude < 0x38800000u ? subnormal : normal;
-    half = magnitude >= 0x47800000u ? 0x7c00u : half;  // 65536 and above
-    half = magnitude > 0x7f800000u ? 0x7e00u : half;   // NaN
+    uint32_t half = select_bits(magnitude < 0x38800000u, subnormal, normal);
+    half = select_bits(magnitude >= 0x47800000u, 0x7c00u, half);  // 65536 and above
+    half = select_bits(magnitude > 0x7f800000u, 0x7e00u, half);   // NaN
     return static_cast<uint16_t>(sign | half);
 }
 
