@@ -37,7 +37,8 @@ def register(schema: str, kernel: Callable[..., Any], fake: Callable[..., Any]) 
 def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function on tensors take NumPy arrays instead: then it returns NumPy arrays.
 
-    The first argument, an array or a list that starts with one, decides; all arrays are converted with it.
+    The first argument, an array or a list that starts with one, decides; all arrays are converted with it. An
+    argument named ``out`` is written to, so it must not be one of the arrays that are copied.
     """
 
     @functools.wraps(function)
@@ -49,6 +50,8 @@ def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:
             first = first[0]
         if not isinstance(first, np.ndarray):
             return function(*args, **kwargs)
+        if isinstance(kwargs.get("out"), np.ndarray) and _needs_copy(kwargs["out"]):
+            raise ValueError("out: expected a writable array without negative strides")
         tensors: list[Any] = [_to_tensor(value) for value in args]
         named: dict[str, Any] = {name: _to_tensor(value) for name, value in kwargs.items()}
         result: Any = _to_numpy(function(*tensors, **named))
@@ -57,13 +60,17 @@ def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def _needs_copy(array: Any) -> bool:
+    return not array.flags.writeable or any(stride < 0 for stride in array.strides)
+
+
 def _to_tensor(value: Any) -> Any:
     """Arrays share their memory with the tensor, but for read-only ones and negative strides: those are copied."""
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray):
         return [_to_tensor(item) for item in value]
     if not isinstance(value, np.ndarray):
         return value
-    if not value.flags.writeable or any(stride < 0 for stride in value.strides):
+    if _needs_copy(value):
         value = value.copy()
     return torch.from_numpy(value)
 
