@@ -4,6 +4,7 @@ import torch  # first: the extension shares torch's OpenMP pool
 
 from pyposeops import _core, reference
 from pyposeops._info import build_info
+from pyposeops.ops.affine import affine_from_box, invert_affine, transform_keypoints
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 
 __version__: str = _core.build_information()["version"]
@@ -13,7 +14,10 @@ _core.bind_torch_tensor_type(torch.Tensor)
 __all__ = [
     "GaussianHeatmaps",
     "__version__",
+    "affine_from_box",
     "build_info",
     "gaussian_heatmap",
+    "invert_affine",
     "reference",
+    "transform_keypoints",
 ]

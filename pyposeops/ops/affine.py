@@ -1,0 +1,207 @@
+"""Affine maps from image to crop: made from boxes, inverted, applied to keypoints.
+
+Plain PyTorch, differentiable. Products are written out element by element: a matrix product would be rounded
+to TF32 or half precision where the user allows that for the network, and be wrong by pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pyposeops._library import accepts_numpy
+
+Convention = Literal["msra", "udp"]
+
+
+@accepts_numpy
+def affine_from_box(
+    boxes: Tensor,
+    size: Sequence[int],
+    *,
+    convention: Convention = "msra",
+    padding: float = 1.25,
+    rotation_deg: float | Tensor | None = None,
+    scale: float | Tensor | None = None,
+    flip: bool | Tensor | None = None,
+) -> Tensor:
+    """The affine maps that bring person boxes into crops of one size.
+
+    A box is first enlarged around its centre to the crop's aspect ratio, then by ``padding * scale``. With
+    w x h the box after that, W x H the crop and t the angle, ``(u, v) = A @ (x, y, 1)`` has
+
+    - msra: linear part ``W/w * [[cos t, sin t], [-sin t, cos t]]``, box centre at ``(W/2, H/2)``;
+    - udp: linear part ``[[sx cos t, -sx sin t], [sy sin t, sy cos t]]`` with ``sx = (W-1)/w`` and
+      ``sy = (H-1)/h``, box centre at ``((W-1)/2, (H-1)/2)``.
+
+    The two turn in opposite directions for the same angle, as the published codes do: msra turns the content
+    of the crop counter-clockwise on the screen, udp clockwise.
+
+    Args:
+        boxes: (N, 4) as (x, y, width, height) in image pixels, as in COCO.
+        size: (height, width) of the crop.
+        convention: "msra" or "udp", see above.
+        padding: factor on the box, above 0; 1.25 is the margin of the published codes.
+        rotation_deg: angle t in degrees, one or (N,).
+        scale: further factor on the box, one or (N,); 1.2 makes the person smaller in the crop.
+        flip: mirrors the crop, ``u -> W - 1 - u``; one or (N,) bool.
+
+    Returns:
+        (N, 2, 3), float64 for float64 boxes, otherwise float32. All NaN where a width or height is not finite
+        and above 0, a scale is not above 0, or any other number is not finite: ``crop_images`` makes such a
+        crop all border.
+
+    Raises:
+        ValueError: shapes that do not fit, a padding not above 0, an unknown convention, a size
+            below 1 (udp: 2).
+
+    Example:
+        >>> affine_from_box(torch.tensor([[100.0, 50.0, 30.0, 40.0]]), (256, 192), padding=1.0)[0]
+        tensor([[   6.4000,    0.0000, -640.0000],
+                [   0.0000,    6.4000, -320.0000]])
+
+    Source: msra: Xiao et al., Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018, published
+    code. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
+    """
+    if convention not in ("msra", "udp"):
+        raise ValueError(f"convention: expected 'msra' or 'udp', got {convention!r}")
+    last = 1 if convention == "udp" else 0
+    height, width = crop_size(size, least=1 + last)
+    if not (math.isfinite(padding) and padding > 0):
+        raise ValueError(f"padding: expected a finite number above 0, got {padding}")
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes: expected (N, 4), got {tuple(boxes.shape)}")
+    boxes = _floating(boxes)
+    x, y, box_width, box_height = boxes.unbind(1)
+    enlarge = _per_crop(scale, "scale", boxes, 1.0) * padding
+    wide = torch.maximum(box_width, box_height * (width / height)) * enlarge
+    tall = torch.maximum(box_height, box_width * (height / width)) * enlarge
+    angle = torch.deg2rad(_per_crop(rotation_deg, "rotation_deg", boxes, 0.0))
+    cos, sin = angle.cos(), angle.sin()
+    scale_x = (width - last) / wide
+    scale_y = (height - last) / tall if convention == "udp" else scale_x
+    turn = -sin if convention == "udp" else sin
+    a, b = cos * scale_x, turn * scale_x
+    d, e = -turn * scale_y, cos * scale_y
+    centre_x, centre_y = x + box_width / 2, y + box_height / 2
+    c = (width - last) / 2 - (a * centre_x + b * centre_y)
+    f = (height - last) / 2 - (d * centre_x + e * centre_y)
+    affines = torch.stack([a, b, c, d, e, f], dim=1).view(-1, 2, 3)
+    usable = (box_width > 0) & (box_height > 0) & (enlarge > 0) & affines.isfinite().all(2).all(1)
+    affines = torch.where(usable[:, None, None], affines, math.nan)
+    return affines if flip is None else mirrored(affines, flip, width)
+
+
+@accepts_numpy
+def transform_keypoints(keypoints: Tensor, affines: Tensor) -> Tensor:
+    """Map every crop's keypoints by its affine.
+
+    Args:
+        keypoints: (N, K, 2) as (x, y) in pixels.
+        affines: (N, 2, 3), from :func:`affine_from_box` or :func:`invert_affine`.
+
+    Returns:
+        (N, K, 2), in the wider dtype of the two and at least float32. NaN coordinates stay NaN.
+
+    Raises:
+        ValueError: shapes or devices that do not fit.
+
+    Example:
+        >>> affines = affine_from_box(torch.tensor([[100.0, 50.0, 30.0, 40.0]]), (256, 192), padding=1.0)
+        >>> transform_keypoints(torch.tensor([[[115.0, 70.0]]]), affines)
+        tensor([[[ 96., 128.]]])
+    """
+    if keypoints.ndim != 3 or keypoints.shape[2] != 2:
+        raise ValueError(f"keypoints: expected (N, K, 2), got {tuple(keypoints.shape)}")
+    check_affines(affines)
+    if affines.shape[0] != keypoints.shape[0]:
+        raise ValueError(f"affines: expected one per crop, {keypoints.shape[0]}, got {affines.shape[0]}")
+    _check_device(affines, "affines", keypoints, "keypoints")
+    keypoints, affines = _floating(keypoints), _floating(affines)
+    x, y = keypoints.unbind(2)
+    (a, b, c), (d, e, f) = (row.unbind(1) for row in affines[..., None].unbind(1))
+    return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=2)
+
+
+@accepts_numpy
+def invert_affine(affines: Tensor) -> Tensor:
+    """The maps back: from crop to image where ``affines`` go from image to crop.
+
+    Args:
+        affines: (N, 2, 3).
+
+    Returns:
+        (N, 2, 3), float64 for float64 affines, otherwise float32. All NaN for a map without inverse:
+        one that is singular or not finite.
+
+    Raises:
+        ValueError: a shape that does not fit.
+
+    Example:
+        >>> invert_affine(torch.tensor([[[2.0, 0.0, -6.0], [0.0, 4.0, 8.0]]]))[0]
+        tensor([[ 0.5000, -0.0000,  3.0000],
+                [-0.0000,  0.2500, -2.0000]])
+    """
+    check_affines(affines)
+    (a, b, c), (d, e, f) = (row.unbind(1) for row in _floating(affines).unbind(1))
+    determinant = a * e - b * d
+    a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
+    inverses = torch.stack([a, b, -(a * c + b * f), d, e, -(d * c + e * f)], dim=1).view(-1, 2, 3)
+    return torch.where(inverses.isfinite().all(2).all(1)[:, None, None], inverses, math.nan)
+
+
+def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
+    """The affines (N, 2, 3) followed by ``u -> width - 1 - u`` where ``flip``."""
+    if isinstance(flip, Tensor):
+        if flip.dtype != torch.bool:
+            raise TypeError(f"flip: expected bool, got {flip.dtype}")
+        if tuple(flip.shape) != (affines.shape[0],):
+            raise ValueError(f"flip: expected ({affines.shape[0]},), got {tuple(flip.shape)}")
+        _check_device(flip, "flip", affines, "boxes_or_affines")
+    elif not flip:
+        return affines
+    across, down = affines.unbind(1)
+    flipped = torch.stack([-across[:, 0], -across[:, 1], (width - 1) - across[:, 2]], dim=1)
+    if isinstance(flip, Tensor):
+        flipped = torch.where(flip[:, None], flipped, across)
+    return torch.stack([flipped, down], dim=1)
+
+
+def check_affines(affines: Tensor, name: str = "affines", wanted: str = "(N, 2, 3)") -> None:
+    """Raise ValueError unless ``affines`` are (N, 2, 3)."""
+    if affines.ndim != 3 or affines.shape[1:] != (2, 3):
+        raise ValueError(f"{name}: expected {wanted}, got {tuple(affines.shape)}")
+
+
+def crop_size(size: Sequence[int], least: int = 1) -> tuple[int, int]:
+    """``size`` as (height, width); ValueError unless both are at least ``least``."""
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(f"size: expected (height, width), got {size}") from None
+    if height < least or width < least:
+        raise ValueError(f"size: expected a height and width of at least {least}, got ({height}, {width})")
+    return height, width
+
+
+def _floating(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype == torch.float64 else tensor.to(torch.float32)
+
+
+def _per_crop(value: float | Tensor | None, name: str, boxes: Tensor, default: float) -> Tensor:
+    """A number for all crops as a tensor (), or one per crop (N,), like ``boxes`` in dtype."""
+    if not isinstance(value, Tensor):
+        return boxes.new_full((), default if value is None else value)
+    if tuple(value.shape) not in ((), (boxes.shape[0],)):
+        raise ValueError(f"{name}: expected a number or ({boxes.shape[0]},), got {tuple(value.shape)}")
+    _check_device(value, name, boxes, "boxes")
+    return value.to(boxes.dtype)
+
+
+def _check_device(tensor: Tensor, name: str, first: Tensor, first_name: str) -> None:
+    if tensor.device != first.device:
+        raise ValueError(f"{name}: expected the device of {first_name}, {first.device}, got {tensor.device}")

@@ -1,0 +1,290 @@
+"""Affine maps against three-point and matrix constructions of the published codes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pyposeops import affine_from_box, invert_affine, transform_keypoints
+from tests.op_contract import assert_compiles, assert_same
+
+SIZE = (256, 192)
+CONVENTIONS = ("msra", "udp")
+
+
+def random_boxes(generator, count=20, dtype=torch.float64):
+    low = torch.tensor([-100.0, -100.0, 5.0, 5.0], dtype=dtype)
+    span = torch.tensor([700.0, 500.0, 300.0, 300.0], dtype=dtype)
+    return torch.rand(count, 4, generator=generator, dtype=dtype) * span + low
+
+
+def enlarged(box, size, factor):
+    """Centre and (width, height) of the box at the crop's aspect ratio, times the factor."""
+    x, y, width, height = box
+    aspect = size[1] / size[0]
+    if width > aspect * height:
+        height = width / aspect
+    else:
+        width = height * aspect
+    return np.array([x + box[2] / 2, y + box[3] / 2]), np.array([width, height]) * factor
+
+
+def three_point_affine(box, size, factor, angle_deg):
+    """The published MSRA construction: the centre, the middle of the upper edge, a third beside them."""
+    centre, extent = enlarged(box, size, factor)
+    angle = math.radians(angle_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    middle = np.array([size[1] / 2, size[0] / 2])
+    source = [centre, centre + turn @ [0, -extent[0] / 2]]
+    target = [middle, middle - np.array([0, size[1] / 2])]
+    for points in (source, target):
+        across = points[0] - points[1]
+        points.append(points[1] + np.array([-across[1], across[0]]))
+    return np.linalg.solve(np.column_stack([source, np.ones(3)]), np.array(target)).T
+
+
+def udp_matrix(box, size, factor, angle_deg):
+    """The published UDP matrix, which takes twice the centre for an input size."""
+    (cx, cy), (width, height) = enlarged(box, size, factor)
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    sx, sy = (size[1] - 1) / width, (size[0] - 1) / height
+    return np.array(
+        [
+            [cos * sx, -sin * sx, sx * (-cx * cos + cy * sin + 0.5 * width)],
+            [sin * sy, cos * sy, sy * (-cx * sin - cy * cos + 0.5 * height)],
+        ]
+    )
+
+
+@pytest.mark.parametrize(("convention", "construct"), [("msra", three_point_affine), ("udp", udp_matrix)])
+@pytest.mark.parametrize("size", [SIZE, (64, 64), (100, 300)])
+def test_equals_the_published_construction(device, generator, convention, construct, size):
+    boxes = random_boxes(generator)
+    angle = torch.linspace(-180, 180, 20, dtype=torch.float64)
+    scale = torch.linspace(0.5, 2.0, 20, dtype=torch.float64)
+    got = affine_from_box(
+        boxes.to(device),
+        size,
+        convention=convention,
+        padding=1.1,
+        rotation_deg=angle.to(device),
+        scale=scale.to(device),
+    )
+    for n in range(20):
+        want = construct(boxes[n].numpy(), size, 1.1 * float(scale[n]), float(angle[n]))
+        np.testing.assert_allclose(got[n].cpu(), want, rtol=1e-9, atol=1e-9)
+
+
+def test_default_padding_is_a_quarter_more():
+    box = torch.tensor([[10.0, 20.0, 192.0, 256.0]])
+    assert_same(affine_from_box(box, SIZE)[0, 0, 0], torch.tensor(0.8))
+
+
+def test_msra_turns_counter_clockwise_and_udp_clockwise():
+    box = torch.tensor([[0.0, 0.0, 100.0, 100.0]])
+    to_the_right = torch.tensor([[[50.0, 50.0], [90.0, 50.0]]])
+    for convention, direction in (("msra", -1), ("udp", 1)):  # v grows downwards
+        affine = affine_from_box(box, (64, 64), convention=convention, rotation_deg=90.0)
+        (centre, tip) = transform_keypoints(to_the_right, affine)[0]
+        assert abs(float(tip[0] - centre[0])) < 1e-4
+        assert math.copysign(1, float(tip[1] - centre[1])) == direction
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_flip_mirrors_the_crop(generator, convention):
+    boxes = random_boxes(generator, 4)
+    points = torch.rand(4, 5, 2, generator=generator, dtype=torch.float64) * 300
+    flip = torch.tensor([True, False, True, False])
+    options = {"convention": convention, "rotation_deg": 20.0}
+    plain = transform_keypoints(points, affine_from_box(boxes, SIZE, **options))
+    mixed = transform_keypoints(points, affine_from_box(boxes, SIZE, flip=flip, **options))
+    mirror = plain.clone()
+    mirror[..., 0] = SIZE[1] - 1 - mirror[..., 0]
+    assert_same(mixed, torch.where(flip[:, None, None], mirror, plain), rtol=0, atol=1e-9)
+    all_flipped = affine_from_box(boxes, SIZE, flip=True, **options)
+    assert_same(transform_keypoints(points, all_flipped), mirror, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [0.0, -3.0, math.nan, math.inf])
+@pytest.mark.parametrize("column", [2, 3])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_box_without_a_positive_size_gives_nan(device, convention, bad, column):
+    boxes = torch.tensor([[10.0, 20.0, 30.0, 40.0]]).repeat(2, 1).to(device)
+    boxes[1, column] = bad
+    got = affine_from_box(boxes, SIZE, convention=convention)
+    assert got[0].isfinite().all() and got[1].isnan().all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"scale": torch.tensor([0.0])}, {"scale": -1.0}, {"rotation_deg": math.nan}]
+)
+def test_unusable_options_give_nan(options):
+    assert affine_from_box(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), SIZE, **options).isnan().all()
+
+
+def test_inverse_undoes_the_map(device, generator):
+    affines = affine_from_box(random_boxes(generator).to(device), SIZE, rotation_deg=33.0, flip=True)
+    points = (torch.rand(20, 7, 2, generator=generator, dtype=torch.float64) * 500).to(device)
+    there = transform_keypoints(points, affines)
+    assert_same(transform_keypoints(there, invert_affine(affines)), points, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[1.0, 2, 3], [2, 4, 5]], [[0.0, 0, 0], [0, 0, 0]], [[math.nan, 0, 0], [0, 1, 0]]]
+)
+def test_map_without_inverse_gives_nan(matrix):
+    assert invert_affine(torch.tensor([matrix])).isnan().all()
+
+
+def test_keypoints_by_hand():
+    affine = torch.tensor([[[2.0, 3.0, 5.0], [7.0, 11.0, 13.0]]])
+    points = torch.tensor([[[1.0, 1.0], [0.0, -1.0], [math.nan, 0.0]]])
+    got = transform_keypoints(points, affine)
+    assert got[0, :2].tolist() == [[10.0, 31.0], [2.0, 2.0]]
+    assert got[0, 2].isnan().all()
+
+
+def test_keypoints_are_exact_where_matrix_products_are_not(generator):
+    affines = affine_from_box(random_boxes(generator).float(), SIZE)
+    points = torch.rand(20, 17, 2, generator=generator) * 600
+    want = transform_keypoints(points, affines)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(transform_keypoints(points, affines), want)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.float32, torch.float64])
+def test_everything_is_computed_in_float32_at_least(dtype):
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    boxes = torch.tensor([[10, 20, 30, 40]], dtype=dtype)
+    affines = affine_from_box(boxes, SIZE)
+    assert affines.dtype == wide and invert_affine(affines).dtype == wide
+    assert_same(affines, affine_from_box(boxes.to(wide), SIZE))
+    assert transform_keypoints(torch.ones(1, 3, 2, dtype=dtype), affines).dtype == wide
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_gradcheck(generator, convention):
+    boxes = random_boxes(generator, 3).requires_grad_()
+    points = torch.rand(3, 2, 2, generator=generator, dtype=torch.float64).requires_grad_()
+    angle = torch.tensor([10.0, -20.0, 70.0], dtype=torch.float64, requires_grad=True)
+
+    def to_crop(boxes, angle, points):
+        affines = affine_from_box(boxes, SIZE, convention=convention, rotation_deg=angle)
+        return transform_keypoints(points, affines), invert_affine(affines)
+
+    assert torch.autograd.gradcheck(to_crop, (boxes, angle, points))
+
+
+def test_compiles_without_graph_breaks(device, generator):
+    def to_crop(boxes, points, flip):
+        affines = affine_from_box(boxes, SIZE, rotation_deg=5.0, flip=flip)
+        return transform_keypoints(points, affines), invert_affine(affines)
+
+    assert_compiles(
+        to_crop,
+        random_boxes(generator).to(device),
+        torch.rand(20, 3, 2, dtype=torch.float64).to(device),
+        torch.rand(20).to(device) < 0.5,
+    )
+
+
+def test_numpy_in_numpy_out(generator):
+    boxes = random_boxes(generator, 3).numpy()
+    affines = affine_from_box(boxes, SIZE, flip=np.array([True, False, True]))
+    points = np.ones((3, 2, 2))
+    assert all(
+        isinstance(a, np.ndarray)
+        for a in (affines, invert_affine(affines), transform_keypoints(points, affines))
+    )
+    want = affine_from_box(torch.from_numpy(boxes), SIZE, flip=torch.tensor([True, False, True]))
+    np.testing.assert_array_equal(affines, want.numpy())
+
+
+def test_no_boxes_and_no_keypoints():
+    affines = affine_from_box(torch.zeros(0, 4), SIZE, flip=torch.zeros(0, dtype=torch.bool))
+    assert affines.shape == (0, 2, 3) and invert_affine(affines).shape == (0, 2, 3)
+    assert transform_keypoints(torch.zeros(0, 17, 2), affines).shape == (0, 17, 2)
+    assert transform_keypoints(torch.zeros(2, 0, 2), torch.zeros(2, 2, 3)).shape == (2, 0, 2)
+
+
+BOX = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+MAP = torch.ones(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: affine_from_box(torch.zeros(4), SIZE), ValueError, r"boxes: expected \(N, 4\), got \(4,\)"),
+        (
+            lambda: affine_from_box(torch.zeros(2, 5), SIZE),
+            ValueError,
+            r"boxes: expected \(N, 4\), got \(2, 5\)",
+        ),
+        (lambda: affine_from_box(BOX, 256), ValueError, r"size: expected \(height, width\), got 256"),
+        (
+            lambda: affine_from_box(BOX, (0, 192)),
+            ValueError,
+            "size: expected a height and width of at least 1",
+        ),
+        (lambda: affine_from_box(BOX, (1, 9), convention="udp"), ValueError, "size: expected .* at least 2"),
+        (
+            lambda: affine_from_box(BOX, SIZE, convention="coco"),
+            ValueError,
+            "convention: expected 'msra' or 'udp'",
+        ),
+        (
+            lambda: affine_from_box(BOX, SIZE, padding=0.0),
+            ValueError,
+            "padding: expected a finite number above 0",
+        ),
+        (
+            lambda: affine_from_box(BOX, SIZE, padding=math.inf),
+            ValueError,
+            "padding: expected a finite number",
+        ),
+        (
+            lambda: affine_from_box(BOX, SIZE, scale=torch.ones(2)),
+            ValueError,
+            r"scale: expected a number or \(1,\)",
+        ),
+        (
+            lambda: affine_from_box(BOX, SIZE, rotation_deg=torch.ones(1, 1)),
+            ValueError,
+            "rotation_deg: expected",
+        ),
+        (lambda: affine_from_box(BOX, SIZE, flip=torch.ones(1)), TypeError, "flip: expected bool"),
+        (lambda: affine_from_box(BOX, SIZE, flip=torch.ones(2).bool()), ValueError, r"flip: expected \(1,\)"),
+        (
+            lambda: affine_from_box(BOX, SIZE, scale=torch.ones(1, device="meta")),
+            ValueError,
+            "scale: expected the device",
+        ),
+        (
+            lambda: invert_affine(torch.zeros(2, 3)),
+            ValueError,
+            r"affines: expected \(N, 2, 3\), got \(2, 3\)",
+        ),
+        (lambda: transform_keypoints(torch.zeros(3, 2), MAP), ValueError, r"keypoints: expected \(N, K, 2\)"),
+        (
+            lambda: transform_keypoints(torch.zeros(1, 3, 3), MAP),
+            ValueError,
+            r"keypoints: expected \(N, K, 2\)",
+        ),
+        (
+            lambda: transform_keypoints(torch.zeros(2, 3, 2), MAP),
+            ValueError,
+            "affines: expected one per crop, 2, got 1",
+        ),
+        (
+            lambda: transform_keypoints(torch.zeros(1, 3, 2, device="meta"), MAP),
+            ValueError,
+            "affines: expected the device",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
