@@ -66,7 +66,7 @@ class Alternative:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One operator on one shape and dtype.
 

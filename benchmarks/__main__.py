@@ -1,0 +1,89 @@
+"""``python -m benchmarks``: run the benchmarks, or draw a results file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks import environment, ops, report, table
+from benchmarks.checks import ResultDiffersError
+from benchmarks.runner import FULL, QUICK, Row, run_case, run_overhead
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--op", nargs="+", choices=ops.names(), metavar="NAME", help=", ".join(ops.names()))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write meta and rows")
+    parser.add_argument("--quick", action="store_true", help="few cases, short timing, nothing that compiles")
+    parser.add_argument("--threads", type=int, help="CPU threads of torch and OpenCV")
+    commands = parser.add_subparsers(dest="command")
+    drawing = commands.add_parser("report", help="print the table of a results file and draw its plot")
+    drawing.add_argument("file", type=Path)
+    drawing.add_argument("--out", type=Path, metavar="PNG", help="default: beside the file")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs or reports; 0, or 1 when an operator does not compute its definition, or 2 for a wrong request."""
+    parser = build_parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "report":
+            _report(chosen.file, chosen.out or chosen.file.with_suffix(".png"))
+        else:
+            _run(chosen)
+    except ResultDiffersError as error:
+        print(f"wrong result: {error}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    device = torch.device(chosen.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: expected a usable CUDA device, got none")
+    if chosen.threads:
+        _use_threads(chosen.threads)
+    rows = []
+    for op in chosen.op or ops.names():
+        for row in _rows(op, device, chosen.quick):
+            print(table.block(row), flush=True)
+            rows.append(row)
+    print(table.markdown(rows))
+    if chosen.json:
+        report.save(chosen.json, environment.describe(device), rows)
+
+
+def _rows(op: str, device: torch.device, quick: bool) -> Iterator[Row]:
+    effort = QUICK if quick else FULL
+    for case in ops.cases_of(op):
+        if case.quick or not quick:
+            yield run_case(case, device, effort)
+    if device.type == "cpu":
+        yield run_overhead(ops.overhead_of(op), effort)
+
+
+def _use_threads(count: int) -> None:
+    torch.set_num_threads(count)
+    if importlib.util.find_spec("cv2"):
+        importlib.import_module("cv2").setNumThreads(count)
+
+
+def _report(file: Path, png: Path) -> None:
+    meta, rows = report.load(file)
+    print(table.markdown(rows))
+    report.draw(meta, rows, png)
+    print(f"plot: {png}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""gaussian_heatmap beside the per-sample NumPy loops of HRNet and mmpose, vectorised torch, and kornia."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+import pyposeops
+from benchmarks.cases import Alternative, Case, Inputs, Overhead, Tolerance, Traffic, compiled
+
+OP = "gaussian_heatmap"
+SIGMA_PX = 2.0
+RADIUS_PX = 3 * SIGMA_PX
+STRIDE = 4
+ROUNDING = {torch.float32: 1e-5, torch.float16: 5e-4, torch.bfloat16: 4e-3}  # one rounding of values up to 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to draw the maps of a batch; ``scale`` is input pixels per heatmap pixel, (x, y)."""
+
+    shape: tuple[int, int, int, int]
+    encoding: str
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.shape[2:]
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        return self.shape[2] * STRIDE, self.shape[3] * STRIDE
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        (height, width), (input_height, input_width) = self.size, self.input_size
+        if self.encoding == "udp":
+            return (input_width - 1) / (width - 1), (input_height - 1) / (height - 1)
+        return input_width / width, input_height / height
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {
+            "sigma": SIGMA_PX,
+            "encoding": self.encoding,
+            "input_size": self.input_size,
+            "dtype": self.dtype,
+            "channels_last": self.channels_last,
+        }
+
+
+# NumPy, one joint of one sample at a time, as HRNet's generate_target and mmpose's codecs do it
+
+
+def numpy_loop(keypoints: np.ndarray, visibility: np.ndarray, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """The maps and weights of a batch; written into one array, which spares the stacking of the samples."""
+    heatmaps = np.zeros(setting.shape, np.float32)
+    weights = visibility.copy()
+    draw = NUMPY_DRAWINGS[setting.encoding]
+    scale_x, scale_y = setting.scale
+    for sample in range(setting.shape[0]):
+        for joint in range(setting.shape[1]):
+            if visibility[sample, joint] < 0.5:
+                continue
+            x, y = keypoints[sample, joint]
+            if not draw(heatmaps[sample, joint], x / scale_x, y / scale_y):
+                weights[sample, joint] = 0
+    return heatmaps, weights
+
+
+def _draw_window(heatmap: np.ndarray, x: float, y: float, *, around_exact_centre: bool) -> bool:
+    """Pastes a Gaussian patch of 3 sigma around the nearest pixel; False when it misses the map."""
+    height, width = heatmap.shape
+    nearest_x, nearest_y = int(x + 0.5), int(y + 0.5)
+    left, top = int(nearest_x - RADIUS_PX), int(nearest_y - RADIUS_PX)
+    right, bottom = int(nearest_x + RADIUS_PX + 1), int(nearest_y + RADIUS_PX + 1)
+    if left >= width or top >= height or right < 0 or bottom < 0:
+        return False
+    axis = np.arange(0, 2 * RADIUS_PX + 1, 1, np.float32)
+    middle_x = middle_y = axis.size // 2
+    if around_exact_centre:
+        middle_x, middle_y = middle_x + x - nearest_x, middle_y + y - nearest_y
+    patch = np.exp(-((axis - middle_x) ** 2 + (axis[:, None] - middle_y) ** 2) / (2 * SIGMA_PX**2))
+    on_map_x, on_map_y = slice(max(0, left), min(right, width)), slice(max(0, top), min(bottom, height))
+    of_patch_x = slice(on_map_x.start - left, on_map_x.stop - left)
+    of_patch_y = slice(on_map_y.start - top, on_map_y.stop - top)
+    heatmap[on_map_y, on_map_x] = patch[of_patch_y, of_patch_x]
+    return True
+
+
+def _draw_full_map(heatmap: np.ndarray, x: float, y: float) -> bool:
+    height, width = heatmap.shape
+    if x - RADIUS_PX >= width or y - RADIUS_PX >= height or x + RADIUS_PX + 1 < 0 or y + RADIUS_PX + 1 < 0:
+        return False
+    columns = np.arange(0, width, 1, np.float32)
+    rows = np.arange(0, height, 1, np.float32)[:, None]
+    heatmap[:] = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA_PX**2))
+    return True
+
+
+NUMPY_DRAWINGS: dict[str, Callable[[np.ndarray, float, float], bool]] = {
+    "msra": partial(_draw_window, around_exact_centre=False),
+    "udp": partial(_draw_window, around_exact_centre=True),
+    "unbiased": _draw_full_map,
+}
+
+
+# torch, the whole batch at once: one Gaussian per axis, then their outer product
+
+
+def torch_separable(keypoints: torch.Tensor, visibility: torch.Tensor, setting: Setting) -> tuple[torch.Tensor, ...]:
+    height, width = setting.size
+    along_x, on_map_x = _axis(keypoints[..., 0] / setting.scale[0], width, setting.encoding)
+    along_y, on_map_y = _axis(keypoints[..., 1] / setting.scale[1], height, setting.encoding)
+    weights = visibility * (on_map_x & on_map_y)
+    along_y = along_y * (weights >= 0.5)[..., None]
+    along_x, along_y = along_x.to(setting.dtype), along_y.to(setting.dtype)
+    if setting.channels_last:
+        product = along_y.transpose(1, 2)[:, :, None].contiguous() * along_x.transpose(1, 2)[:, None].contiguous()
+        return product.permute(0, 3, 1, 2), weights
+    return along_y[..., None] * along_x[..., None, :], weights
+
+
+def _axis(centre: torch.Tensor, length: int, encoding: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The Gaussian along one axis (B, K, length) and whether its window meets the axis (B, K)."""
+    pixels = torch.arange(length, dtype=torch.float32, device=centre.device)
+    nearest = (centre + 0.5).floor()
+    peak = nearest if encoding == "msra" else centre
+    values = torch.exp((pixels - peak[..., None]).square() * (-0.5 / SIGMA_PX**2))
+    if encoding == "unbiased":
+        # below this the products would be denormal numbers, which cost the CPU more than the whole rest
+        values = torch.where(values > 1e-19, values, 0.0)
+        return values, (centre - RADIUS_PX < length) & (centre + RADIUS_PX + 1 >= 0)
+    values = values * ((pixels - nearest[..., None]).abs() <= RADIUS_PX)
+    return values, (nearest - RADIUS_PX < length) & (nearest + RADIUS_PX + 1 >= 0)
+
+
+def kornia_render(keypoints: torch.Tensor, visibility: torch.Tensor, setting: Setting) -> torch.Tensor:
+    from kornia.geometry.subpix import render_gaussian2d
+
+    centres = keypoints / STRIDE
+    if setting.encoding == "msra":
+        centres = (centres + 0.5).floor()
+    return render_gaussian2d(centres, torch.full_like(centres, SIGMA_PX), setting.size, normalized_coordinates=False)
+
+
+def _same_peak_height(result: torch.Tensor, expected: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """kornia's maps and ours, each over its maximum, where ours is drawn at all."""
+    wanted = expected.heatmaps / expected.heatmaps.amax((2, 3), keepdim=True).clamp_min(1e-6)
+    return torch.where(wanted > 0, result / result.amax((2, 3), keepdim=True), 0.0), wanted
+
+
+# the cases
+
+
+def make_inputs(setting: Setting, device: torch.device) -> Inputs:
+    """Joints anywhere in the input image, one in six not visible."""
+    generator = torch.Generator().manual_seed(0)
+    batch, joints = setting.shape[:2]
+    height, width = setting.input_size
+    keypoints = torch.rand(batch, joints, 2, generator=generator) * torch.tensor([width - 1.0, height - 1.0])
+    visibility = (torch.rand(batch, joints, generator=generator) > 1 / 6).float()
+    return keypoints.to(device), visibility.to(device)
+
+
+def _drawing_case(setting: Setting, *, compile_it: bool = False, quick: bool = False) -> Case:
+    rounded_twice = Tolerance(absolute=3 * ROUNDING[setting.dtype])
+    eager = partial(torch_separable, setting=setting)
+    alternatives = {
+        "numpy-official": Alternative(
+            partial(numpy_loop, setting=setting),
+            prepare=lambda keypoints, visibility: (keypoints.numpy(), visibility.numpy()),
+            devices=("cpu",),
+            note="" if setting.dtype == torch.float32 else "float32",
+        ),
+        "torch-eager": Alternative(eager, tolerance=rounded_twice),
+    }
+    if compile_it:
+        alternatives["torch-compile"] = compiled(eager, tolerance=rounded_twice)
+    if setting.encoding != "udp" and setting.dtype == torch.float32 and not setting.channels_last:
+        alternatives["kornia"] = Alternative(
+            partial(kornia_render, setting=setting),
+            comparable=_same_peak_height,
+            requires="kornia",
+            note="each map sums to 1, is never cut off and ignores visibility; no weights",
+        )
+    return Case(
+        op=OP,
+        name=setting.encoding + (" channels_last" if setting.channels_last else ""),
+        shape=setting.shape,
+        dtype=setting.dtype,
+        make_inputs=partial(make_inputs, setting),
+        ours=partial(pyposeops.gaussian_heatmap, size=setting.size, **setting.options),
+        reference=partial(pyposeops.reference.gaussian_heatmap, size=setting.size, **setting.options),
+        traffic=_traffic(setting),
+        alternatives=alternatives,
+        tolerance=Tolerance(absolute=ROUNDING[setting.dtype]),
+        quick=quick,
+    )
+
+
+def _traffic(setting: Setting) -> Traffic:
+    batch, joints, height, width = setting.shape
+    maps = batch * joints * height * width * setting.dtype.itemsize
+    return Traffic(read=batch * joints * 3 * 4, written=maps + batch * joints * 4)
+
+
+def _training_case(setting: Setting) -> Case:
+    """Forward and the gradient in the keypoints, for a loss that reaches every pixel."""
+
+    def with_gradient(draw: Callable[..., Any], keypoints: torch.Tensor, *others: torch.Tensor) -> Inputs:
+        visibility, upstream = others
+        heatmaps = draw(keypoints, visibility)[0]
+        return heatmaps, *torch.autograd.grad(heatmaps, keypoints, upstream)
+
+    def inputs_with_upstream(device: torch.device) -> Inputs:
+        keypoints, visibility = make_inputs(setting, device)
+        upstream = torch.randn(setting.shape, generator=torch.Generator().manual_seed(1)).to(device)
+        return keypoints.requires_grad_(), visibility, upstream
+
+    drawing, traffic = _drawing_case(setting), _traffic(setting)
+    return Case(
+        op=OP,
+        name=f"{setting.encoding} forward+backward",
+        shape=setting.shape,
+        dtype=setting.dtype,
+        make_inputs=inputs_with_upstream,
+        ours=partial(with_gradient, drawing.ours),
+        reference=partial(with_gradient, drawing.reference),
+        traffic=Traffic(read=2 * traffic.read + traffic.written, written=traffic.written + traffic.read),
+        alternatives={
+            "torch-eager": Alternative(partial(with_gradient, partial(torch_separable, setting=setting))),
+        },
+        tolerance=Tolerance(absolute=1e-4, relative=1e-4),
+    )
+
+
+def cases() -> list[Case]:
+    usual, large, many = (64, 17, 64, 48), (64, 17, 96, 72), (256, 17, 64, 48)
+    return [
+        _drawing_case(Setting(usual, "msra"), compile_it=True, quick=True),
+        _drawing_case(Setting(large, "msra")),
+        _drawing_case(Setting(many, "msra")),
+        _drawing_case(Setting(usual, "msra", torch.bfloat16), quick=True),
+        _drawing_case(Setting(usual, "msra", torch.float16)),
+        _drawing_case(Setting(usual, "msra", channels_last=True)),
+        _drawing_case(Setting(usual, "unbiased"), compile_it=True, quick=True),
+        _drawing_case(Setting(usual, "unbiased", torch.bfloat16)),
+        _drawing_case(Setting(usual, "udp")),
+        _training_case(Setting(usual, "unbiased")),
+    ]
+
+
+def overhead() -> Overhead:
+    call = partial(pyposeops.gaussian_heatmap, size=(4, 4), sigma=SIGMA_PX)
+    return Overhead(OP, lambda device: (torch.ones(1, 1, 2, device=device), torch.ones(1, 1, device=device)), call)
