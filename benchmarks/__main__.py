@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import environment, ops, report, table
+from benchmarks import environment, memory, ops, report, table
 from benchmarks.checks import ResultDiffersError
 from benchmarks.runner import FULL, QUICK, Row, run_case, run_overhead
 
@@ -53,6 +53,7 @@ def _run(chosen: argparse.Namespace) -> None:
         raise ValueError("--device cuda: expected a usable CUDA device, got none")
     if chosen.threads:
         _use_threads(chosen.threads)
+    memory.keep_freed_memory()
     rows = []
     for op in chosen.op or ops.names():
         for row in _rows(op, device, chosen.quick):

@@ -25,7 +25,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a result may lie from the definition; ``outliers`` is the share of elements that may lie farther."""
+    """How far a result may lie from the definition, and the share of its elements that may lie farther."""
 
     absolute: float = 1e-6
     relative: float = 0.0
@@ -111,7 +111,7 @@ class Overhead:
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Alternative:
-    """``function`` through torch.compile for the shapes at hand; ``options`` are further Alternative fields."""
+    """``function`` through torch.compile, for the shapes at hand; ``options``: fields of Alternative."""
 
     def forget_other_shapes(*inputs: Any) -> Inputs:
         torch.compiler.reset()

@@ -44,6 +44,6 @@ def _check_tensor(name: str, found: torch.Tensor, wanted: torch.Tensor, toleranc
     if outliers > tolerance.outliers:
         worst = torch.where(close, 0.0, (found - wanted).abs()).max().item()
         raise ResultDiffersError(
-            f"{name}: {outliers:.3%} of the values lie outside the tolerance ({tolerance.outliers:.3%} may);"
-            f" largest difference {worst:.3g}, tolerance {tolerance.absolute:g} + {tolerance.relative:g} relative"
+            f"{name}: {outliers:.3%} of the values lie outside the tolerance of {tolerance.absolute:g}"
+            f" + {tolerance.relative:g} relative ({tolerance.outliers:.3%} may); worst difference {worst:.3g}"
         )

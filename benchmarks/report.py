@@ -32,7 +32,7 @@ def _row(values: dict[str, Any]) -> Row:
 
 
 def draw(meta: dict[str, Any], rows: list[Row], png: Path) -> None:
-    """One line per case, bandwidth to the right: the bar is the copy (the roof), the dots are the contenders."""
+    """One line per case, bandwidth to the right; the bar is the copy (the roof), the dots are contenders."""
     from matplotlib.figure import Figure
 
     drawn = [row for row in rows if row.copy_ms]
@@ -72,4 +72,5 @@ def _label(row: Row) -> str:
 def _machine(meta: dict[str, Any]) -> str:
     hardware, versions = meta["hardware"], meta["versions"]
     name = hardware["gpu"] if meta["device"] == "cuda" else f"{hardware['cpu']}, {meta['threads']} threads"
-    return f"{name}; torch {versions['torch']}; commit {(meta['commit'] or 'unknown')[:10]}; {meta['date'][:10]}"
+    commit = (meta["commit"] or "unknown")[:10]
+    return f"{name}; torch {versions['torch']}; commit {commit}; {meta['date'][:10]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -15,12 +15,12 @@ from benchmarks.checks import ResultDiffersError, check_result, tensors_of
 from benchmarks.timing import Run, Samples, time_all, time_in_graph, time_overhead
 from benchmarks.yardstick import copy_of
 
-OURS, COPY, FRESH_COPY = "pyposeops", "copy", "copy into fresh memory"
+OURS, COPY = "pyposeops", "copy"
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a run may take: seconds of timing per case, and whether what compiles for seconds is included."""
+    """How long a run may take: seconds of timing per case, whether compilers start, calls for overheads."""
 
     case_s: float
     slow_starts: bool
@@ -36,10 +36,10 @@ QUICK = Effort(case_s=1.0, slow_starts=False, overhead_calls=500, overhead_round
 class Row:
     """One line of the results, as it stands in the JSON.
 
-    Times are medians in milliseconds, ``spread`` holds (minimum, lower quartile, upper quartile) by contender;
-    ``copy_ms`` moves ``bytes_read`` and ``bytes_written`` into memory that is already mapped,
-    ``fresh_copy_ms`` into newly allocated memory (CPU), ``graph_ms`` is our call inside a CUDA graph.
-    ``overhead_us`` is a tiny call less the allocation of its outputs; such a row has no copy.
+    Times are medians in milliseconds; ``spread`` holds minimum, lower and upper quartile by contender.
+    ``copy_ms`` moves ``bytes_read`` and ``bytes_written``; ``graph_ms`` is our call inside a CUDA graph.
+    ``overhead_us`` is a tiny call less the allocation of its outputs; such a row has no copy. ``undisturbed``
+    is the share of CPU slices during which no thread waited for a core.
     """
 
     op: str
@@ -50,13 +50,13 @@ class Row:
     ours_ms: float
     alternatives: dict[str, float] = field(default_factory=dict)
     copy_ms: float | None = None
-    fresh_copy_ms: float | None = None
     graph_ms: float | None = None
     overhead_us: float | None = None
     bytes_read: int = 0
     bytes_written: int = 0
     spread: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    undisturbed: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,8 +98,6 @@ def run_case(case: Case, device: torch.device, effort: Effort) -> Row:
             notes[name] = note
     del expected
     contenders[COPY] = copy_of(case.traffic, device)
-    if device.type == "cpu":
-        contenders[FRESH_COPY] = copy_of(case.traffic, device, fresh=True)
     samples = time_all(contenders, device, budget_s=effort.case_s)
     graph_ms = time_in_graph(contenders[OURS]).median if device.type == "cuda" else None
     return _row(case, device, samples, notes, graph_ms)
@@ -118,7 +116,11 @@ def _attempt(name: str, case: Case, inputs: Inputs, expected: Any) -> tuple[Run 
 
 
 def _row(
-    case: Case, device: torch.device, samples: dict[str, Samples], notes: dict[str, str], graph_ms: float | None
+    case: Case,
+    device: torch.device,
+    samples: dict[str, Samples],
+    notes: dict[str, str],
+    graph_ms: float | None,
 ) -> Row:
     medians = {name: found.median for name, found in samples.items()}
     return Row(
@@ -130,13 +132,18 @@ def _row(
         ours_ms=medians[OURS],
         alternatives={name: medians[name] for name in case.alternatives if name in medians},
         copy_ms=medians[COPY],
-        fresh_copy_ms=medians.get(FRESH_COPY),
         graph_ms=graph_ms,
         bytes_read=case.traffic.read,
         bytes_written=case.traffic.written,
         spread={name: found.spread for name, found in samples.items()},
         notes=notes,
+        undisturbed=_undisturbed(samples.values()),
     )
+
+
+def _undisturbed(samples: Collection[Samples]) -> float:
+    quiet = [len(found.quiet) for found in samples]
+    return sum(quiet) / sum(len(found.quiet) + len(found.disturbed) for found in samples)
 
 
 def run_overhead(overhead: Overhead, effort: Effort) -> Row:
@@ -159,6 +166,7 @@ def run_overhead(overhead: Overhead, effort: Effort) -> Row:
         ours_ms=ours.median,
         overhead_us=(ours.median - allocation.median) * 1e3,
         spread={OURS: ours.spread, "allocation of the outputs": allocation.spread},
+        undisturbed=_undisturbed((ours, allocation)),
     )
 
 

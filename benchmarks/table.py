@@ -6,7 +6,17 @@ from collections.abc import Iterable
 
 from benchmarks.runner import OURS, Row
 
-COLUMNS = ("op", "case", "shape", "dtype", "ours ms", "best alternative", "times faster", "GB/s", "times copy")
+COLUMNS = (
+    "op",
+    "case",
+    "shape",
+    "dtype",
+    "ours ms",
+    "best alternative",
+    "times faster",
+    "GB/s",
+    "times copy",
+)
 
 
 def best_alternative(row: Row) -> tuple[str, float] | None:
@@ -31,9 +41,10 @@ def block(row: Row) -> str:
     for name, ms in row.alternatives.items():
         mark = "   <- best alternative" if best and name == best[0] else ""
         lines.append(_contender(row, name, ms) + f"   {ms / row.ours_ms:6.2f} times ours{mark}")
-    for name, ms in (("copy", row.copy_ms), ("copy, fresh memory", row.fresh_copy_ms), ("in a graph", row.graph_ms)):
-        if ms is not None:
-            lines.append(_contender(row, name, ms))
+    further = {"copy": row.copy_ms, "ours in a graph": row.graph_ms}
+    lines.extend(_contender(row, name, ms) for name, ms in further.items() if ms is not None)
+    if row.undisturbed < 0.5:
+        lines.append(f"    the machine was busy: only {row.undisturbed:.0%} of the slices had their cores")
     lines.extend(f"    note on {name}: {note}" for name, note in row.notes.items())
     return "\n".join(lines)
 
@@ -50,11 +61,10 @@ def markdown(rows: Iterable[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    shape = "x".join(map(str, row.shape))
+    what = row.op, row.case, "x".join(map(str, row.shape)), row.dtype, f"{row.ours_ms:.4f}"
     if row.overhead_us is not None:
-        return row.op, f"{row.case}: {row.overhead_us:.2f} us", shape, row.dtype, f"{row.ours_ms:.4f}", *("",) * 4
+        return *what, f"overhead {row.overhead_us:.2f} us", "", "", ""
     best = best_alternative(row)
     name, times = (f"{best[0]} {best[1]:.3f} ms", f"{best[1] / row.ours_ms:.1f}") if best else ("", "")
     copy = f"{row.ours_ms / row.copy_ms:.2f}" if row.copy_ms else ""
-    bandwidth = f"{gigabytes_per_s(row, row.ours_ms):.1f}"
-    return row.op, row.case, shape, row.dtype, f"{row.ours_ms:.4f}", name, times, bandwidth, copy
+    return *what, name, times, f"{gigabytes_per_s(row, row.ours_ms):.1f}", copy

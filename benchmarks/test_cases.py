@@ -17,7 +17,8 @@ from benchmarks.timing import Run
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--bench-op") or ops.names()
     if "contender" in metafunc.fixturenames:
-        pairs = [pair for op in chosen for case in ops.cases_of(op) for pair in _contenders(case, metafunc.config)]
+        cases = [case for op in chosen for case in ops.cases_of(op)]
+        pairs = [pair for case in cases for pair in _contenders(case, metafunc.config)]
         ids = [f"{case.title} | {contender}" for case, contender in pairs]
         metafunc.parametrize(("case", "contender"), pairs, ids=ids)
     if "op" in metafunc.fixturenames:
@@ -63,7 +64,7 @@ def _inputs_and_definition(case: Case, device: torch.device) -> tuple[Inputs, An
 
 
 def _finished(run: Run, device: torch.device) -> Run:
-    """The call with everything it launched; on CUDA this is wall time, launch and synchronisation included."""
+    """The call with everything it launched; on CUDA wall time, launch and synchronisation included."""
     if device.type == "cpu":
         return run
 

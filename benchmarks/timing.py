@@ -7,7 +7,8 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -15,26 +16,34 @@ import torch
 Run: TypeAlias = Callable[[], object]
 
 MIN_ROUNDS, MAX_ROUNDS = 3, 60
+MIN_QUIET = 7  # undisturbed slices wanted of every contender on the CPU
 SLICE_S = 0.004  # one contender's share of a round on the CPU: long against a thread pool's wake-up
+QUIET = 0.02  # a slice is undisturbed when its threads waited for a core less than this share of the time
+PATIENCE = 3  # how many times the budget may be spent waiting for undisturbed slices
 GRAPH_LAUNCHES = 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class Samples:
-    """Milliseconds per call, one value per round."""
+    """Milliseconds per call, one value per slice; ``disturbed`` ones count only where others are too few."""
 
-    ms: tuple[float, ...]
+    quiet: list[float] = field(default_factory=list)
+    disturbed: list[float] = field(default_factory=list)
+
+    @property
+    def used(self) -> list[float]:
+        return sorted(self.quiet if len(self.quiet) >= MIN_QUIET else self.quiet + self.disturbed)
 
     @property
     def median(self) -> float:
-        return statistics.median(self.ms)
+        return statistics.median(self.used)
 
     @property
     def spread(self) -> tuple[float, float, float]:
         """Minimum, lower and upper quartile."""
-        ordered = sorted(self.ms)
-        last = len(ordered) - 1
-        return ordered[0], ordered[round(last / 4)], ordered[round(last * 3 / 4)]
+        used = self.used
+        last = len(used) - 1
+        return used[0], used[round(last / 4)], used[round(last * 3 / 4)]
 
 
 def time_all(contenders: Mapping[str, Run], device: torch.device, *, budget_s: float) -> dict[str, Samples]:
@@ -49,10 +58,6 @@ def time_all(contenders: Mapping[str, Run], device: torch.device, *, budget_s: f
             gc.enable()
 
 
-def _rounds(round_s: float, budget_s: float) -> int:
-    return max(MIN_ROUNDS, min(MAX_ROUNDS, int(budget_s / round_s)))
-
-
 def seconds_per_call(run: Run, calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):
@@ -60,21 +65,48 @@ def seconds_per_call(run: Run, calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
+# ---- CPU
+
+
 def _time_on_cpu(contenders: Mapping[str, Run], budget_s: float) -> dict[str, Samples]:
     calls = {}
-    round_s = 0.0
     for name, run in contenders.items():
         run()
-        one_s = min(seconds_per_call(run, 1) for _ in range(2))
-        calls[name] = max(1, math.ceil(SLICE_S / one_s))
-        round_s += calls[name] * one_s
-    samples: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(_rounds(round_s, budget_s)):
+        calls[name] = max(1, math.ceil(SLICE_S / min(seconds_per_call(run, 1) for _ in range(2))))
+    samples = {name: Samples() for name in contenders}
+    start = time.perf_counter()
+    for count in range(1, MAX_ROUNDS + 1):
         for name, run in contenders.items():
-            if calls[name] > 1:
-                run()  # the contender before may have left other threads spinning and the caches full
-            samples[name].append(seconds_per_call(run, calls[name]) * 1e3)
-    return {name: Samples(tuple(ms)) for name, ms in samples.items()}
+            _time_slice(run, calls[name], samples[name])
+        spent_s = time.perf_counter() - start
+        settled = all(len(found.quiet) >= MIN_QUIET for found in samples.values())
+        if count >= MIN_ROUNDS and spent_s > (budget_s if settled else PATIENCE * budget_s):
+            break
+    return samples
+
+
+def _time_slice(run: Run, calls: int, samples: Samples) -> None:
+    if calls > 1:
+        run()  # the contender before may have left other threads spinning and the caches full
+    waited_s = _waited_for_a_core_s()
+    call_s = seconds_per_call(run, calls)
+    waited_s = _waited_for_a_core_s() - waited_s
+    fitting = samples.quiet if waited_s <= QUIET * call_s * calls else samples.disturbed
+    fitting.append(call_s * 1e3)
+
+
+def _waited_for_a_core_s() -> float:
+    """Seconds that threads of this process were ready to run and had no core; 0 where that is not told."""
+    waited_ns = 0
+    for thread in Path("/proc/self/task").glob("*/schedstat"):
+        try:
+            waited_ns += int(thread.read_text().split()[1])
+        except OSError:  # the thread has ended
+            continue
+    return waited_ns * 1e-9
+
+
+# ---- CUDA
 
 
 def _time_on_cuda(contenders: Mapping[str, Run], budget_s: float) -> dict[str, Samples]:
@@ -85,8 +117,8 @@ def _time_on_cuda(contenders: Mapping[str, Run], budget_s: float) -> dict[str, S
     """
     flush = torch.empty(_flush_bytes(), dtype=torch.uint8, device="cuda")
     round_s = sum(_cold_seconds(run, flush) for run in contenders.values())
-    samples: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(_rounds(round_s, budget_s)):
+    samples = {name: Samples() for name in contenders}
+    for _ in range(max(MIN_ROUNDS, min(MAX_ROUNDS, int(budget_s / round_s)))):
         events = {}
         for name, run in contenders.items():
             start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
@@ -97,8 +129,8 @@ def _time_on_cuda(contenders: Mapping[str, Run], budget_s: float) -> dict[str, S
             events[name] = start, end
         torch.cuda.synchronize()
         for name, (start, end) in events.items():
-            samples[name].append(start.elapsed_time(end))
-    return {name: Samples(tuple(ms)) for name, ms in samples.items()}
+            samples[name].quiet.append(start.elapsed_time(end))
+    return samples
 
 
 def _flush_bytes() -> int:
@@ -107,7 +139,7 @@ def _flush_bytes() -> int:
 
 
 def _cold_seconds(run: Run, flush: torch.Tensor) -> float:
-    """Wall time of a flush and a call, after two calls to warm up."""
+    """Wall time of a flush and a call, after two of them to warm up."""
 
     def flush_and_run() -> None:
         flush.zero_()
@@ -129,19 +161,24 @@ def time_in_graph(run: Run) -> Samples:
         for _ in range(GRAPH_LAUNCHES):
             run()
     graph.replay()
-    ms = []
+    samples = Samples()
     for _ in range(MAX_ROUNDS):
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         start.record()
         graph.replay()
         end.record()
         end.synchronize()
-        ms.append(start.elapsed_time(end) / GRAPH_LAUNCHES)
-    return Samples(tuple(ms))
+        samples.quiet.append(start.elapsed_time(end) / GRAPH_LAUNCHES)
+    return samples
+
+
+# ---- overhead
 
 
 def time_overhead(with_op: Run, allocation: Run, *, calls: int, rounds: int) -> tuple[Samples, Samples]:
     """Milliseconds per call of a tiny operator and of the allocation of its outputs, interleaved."""
-    pairs = [(seconds_per_call(with_op, calls), seconds_per_call(allocation, calls)) for _ in range(rounds)]
-    op_s, allocation_s = zip(*pairs, strict=True)
-    return Samples(tuple(s * 1e3 for s in op_s)), Samples(tuple(s * 1e3 for s in allocation_s))
+    op, outputs = Samples(), Samples()
+    for _ in range(rounds):
+        _time_slice(with_op, calls, op)
+        _time_slice(allocation, calls, outputs)
+    return op, outputs

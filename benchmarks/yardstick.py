@@ -1,4 +1,4 @@
-"""The machine's own speed: a copy of the bytes an operator must move, read and written in the same proportion."""
+"""The machine's own speed: a copy of the bytes an operator must move, as much read and written."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ WORD = 4  # bytes; the buffers are float32
 ROW = 1024  # words reduced together when more is read than written
 
 
-def copy_of(traffic: Traffic, device: torch.device, *, fresh: bool = False) -> Run:
+def copy_of(traffic: Traffic, device: torch.device) -> Run:
     """A call that reads ``traffic.read`` and writes ``traffic.written`` bytes, in torch's own kernels.
 
     What is both read and written is copied; the rest is filled (more written) or reduced by rows (more read;
-    a last incomplete row is left out). With ``fresh`` every call allocates what it writes, as an operator
-    does, and so pays for page faults too.
+    a last incomplete row is left out).
     """
     read, written = traffic.read // WORD, traffic.written // WORD
     shared = min(read, written)
     source = torch.rand(read, device=device)
     rest = source[shared : shared + (read - shared) // ROW * ROW].view(-1, ROW)
-    kept = torch.rand(written, device=device)
+    target = torch.rand(written, device=device)
 
     def copy() -> None:
-        target = torch.empty(written, device=device) if fresh else kept
         if shared:
             target[:shared].copy_(source[:shared])
         if written > shared:

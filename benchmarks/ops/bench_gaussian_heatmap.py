@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import pyposeops
 from benchmarks.cases import Alternative, Case, Inputs, Overhead, Tolerance, Traffic, compiled
+
+Array: TypeAlias = np.ndarray[Any, Any]
 
 OP = "gaussian_heatmap"
 SIGMA_PX = 2.0
@@ -58,7 +61,7 @@ class Setting:
 # NumPy, one joint of one sample at a time, as HRNet's generate_target and mmpose's codecs do it
 
 
-def numpy_loop(keypoints: np.ndarray, visibility: np.ndarray, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+def numpy_loop(keypoints: Array, visibility: Array, setting: Setting) -> tuple[Array, Array]:
     """The maps and weights of a batch; written into one array, which spares the stacking of the samples."""
     heatmaps = np.zeros(setting.shape, np.float32)
     weights = visibility.copy()
@@ -74,7 +77,7 @@ def numpy_loop(keypoints: np.ndarray, visibility: np.ndarray, setting: Setting) 
     return heatmaps, weights
 
 
-def _draw_window(heatmap: np.ndarray, x: float, y: float, *, around_exact_centre: bool) -> bool:
+def _draw_window(heatmap: Array, x: float, y: float, *, around_exact_centre: bool) -> bool:
     """Pastes a Gaussian patch of 3 sigma around the nearest pixel; False when it misses the map."""
     height, width = heatmap.shape
     nearest_x, nearest_y = int(x + 0.5), int(y + 0.5)
@@ -82,7 +85,7 @@ def _draw_window(heatmap: np.ndarray, x: float, y: float, *, around_exact_centre
     right, bottom = int(nearest_x + RADIUS_PX + 1), int(nearest_y + RADIUS_PX + 1)
     if left >= width or top >= height or right < 0 or bottom < 0:
         return False
-    axis = np.arange(0, 2 * RADIUS_PX + 1, 1, np.float32)
+    axis = np.arange(2 * RADIUS_PX + 1, dtype=np.float32)
     middle_x = middle_y = axis.size // 2
     if around_exact_centre:
         middle_x, middle_y = middle_x + x - nearest_x, middle_y + y - nearest_y
@@ -94,17 +97,17 @@ def _draw_window(heatmap: np.ndarray, x: float, y: float, *, around_exact_centre
     return True
 
 
-def _draw_full_map(heatmap: np.ndarray, x: float, y: float) -> bool:
+def _draw_full_map(heatmap: Array, x: float, y: float) -> bool:
     height, width = heatmap.shape
     if x - RADIUS_PX >= width or y - RADIUS_PX >= height or x + RADIUS_PX + 1 < 0 or y + RADIUS_PX + 1 < 0:
         return False
-    columns = np.arange(0, width, 1, np.float32)
-    rows = np.arange(0, height, 1, np.float32)[:, None]
+    columns = np.arange(width, dtype=np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None]
     heatmap[:] = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA_PX**2))
     return True
 
 
-NUMPY_DRAWINGS: dict[str, Callable[[np.ndarray, float, float], bool]] = {
+NUMPY_DRAWINGS: dict[str, Callable[[Array, float, float], bool]] = {
     "msra": partial(_draw_window, around_exact_centre=False),
     "udp": partial(_draw_window, around_exact_centre=True),
     "unbiased": _draw_full_map,
@@ -114,45 +117,48 @@ NUMPY_DRAWINGS: dict[str, Callable[[np.ndarray, float, float], bool]] = {
 # torch, the whole batch at once: one Gaussian per axis, then their outer product
 
 
-def torch_separable(keypoints: torch.Tensor, visibility: torch.Tensor, setting: Setting) -> tuple[torch.Tensor, ...]:
+def torch_separable(keypoints: Tensor, visibility: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
     height, width = setting.size
     along_x, on_map_x = _axis(keypoints[..., 0] / setting.scale[0], width, setting.encoding)
     along_y, on_map_y = _axis(keypoints[..., 1] / setting.scale[1], height, setting.encoding)
-    weights = visibility * (on_map_x & on_map_y)
+    weights = torch.where(on_map_x & on_map_y, visibility, 0.0)
     along_y = along_y * (weights >= 0.5)[..., None]
-    along_x, along_y = along_x.to(setting.dtype), along_y.to(setting.dtype)
     if setting.channels_last:
-        product = along_y.transpose(1, 2)[:, :, None].contiguous() * along_x.transpose(1, 2)[:, None].contiguous()
-        return product.permute(0, 3, 1, 2), weights
-    return along_y[..., None] * along_x[..., None, :], weights
+        along_x, along_y = along_x.transpose(1, 2).contiguous(), along_y.transpose(1, 2).contiguous()
+        heatmaps = (along_y[:, :, None] * along_x[:, None]).permute(0, 3, 1, 2)
+    else:
+        heatmaps = along_y[..., None] * along_x[..., None, :]
+    return heatmaps.to(setting.dtype), weights  # rounding last is faster than a product of halves
 
 
-def _axis(centre: torch.Tensor, length: int, encoding: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _axis(centre: Tensor, length: int, encoding: str) -> tuple[Tensor, Tensor]:
     """The Gaussian along one axis (B, K, length) and whether its window meets the axis (B, K)."""
     pixels = torch.arange(length, dtype=torch.float32, device=centre.device)
     nearest = (centre + 0.5).floor()
     peak = nearest if encoding == "msra" else centre
     values = torch.exp((pixels - peak[..., None]).square() * (-0.5 / SIGMA_PX**2))
     if encoding == "unbiased":
-        # below this the products would be denormal numbers, which cost the CPU more than the whole rest
-        values = torch.where(values > 1e-19, values, 0.0)
+        # below this the products would be denormal numbers, which cost the CPU more than all the rest
+        values = values.masked_fill(values < 1e-19, 0.0)
         return values, (centre - RADIUS_PX < length) & (centre + RADIUS_PX + 1 >= 0)
-    values = values * ((pixels - nearest[..., None]).abs() <= RADIUS_PX)
+    values = values.masked_fill((pixels - nearest[..., None]).abs() > RADIUS_PX, 0.0)
     return values, (nearest - RADIUS_PX < length) & (nearest + RADIUS_PX + 1 >= 0)
 
 
-def kornia_render(keypoints: torch.Tensor, visibility: torch.Tensor, setting: Setting) -> torch.Tensor:
+def kornia_render(keypoints: Tensor, visibility: Tensor, setting: Setting) -> Tensor:
     from kornia.geometry.subpix import render_gaussian2d
 
     centres = keypoints / STRIDE
     if setting.encoding == "msra":
         centres = (centres + 0.5).floor()
-    return render_gaussian2d(centres, torch.full_like(centres, SIGMA_PX), setting.size, normalized_coordinates=False)
+    return render_gaussian2d(
+        centres, torch.full_like(centres, SIGMA_PX), setting.size, normalized_coordinates=False
+    )
 
 
-def _same_peak_height(result: torch.Tensor, expected: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _same_peak_height(result: Tensor, expected: Any) -> tuple[Tensor, Tensor]:
     """kornia's maps and ours, each over its maximum, where ours is drawn at all."""
-    wanted = expected.heatmaps / expected.heatmaps.amax((2, 3), keepdim=True).clamp_min(1e-6)
+    wanted = expected[0] / expected[0].amax((2, 3), keepdim=True).clamp_min(1e-6)
     return torch.where(wanted > 0, result / result.amax((2, 3), keepdim=True), 0.0), wanted
 
 
@@ -170,7 +176,6 @@ def make_inputs(setting: Setting, device: torch.device) -> Inputs:
 
 
 def _drawing_case(setting: Setting, *, compile_it: bool = False, quick: bool = False) -> Case:
-    rounded_twice = Tolerance(absolute=3 * ROUNDING[setting.dtype])
     eager = partial(torch_separable, setting=setting)
     alternatives = {
         "numpy-official": Alternative(
@@ -179,10 +184,10 @@ def _drawing_case(setting: Setting, *, compile_it: bool = False, quick: bool = F
             devices=("cpu",),
             note="" if setting.dtype == torch.float32 else "float32",
         ),
-        "torch-eager": Alternative(eager, tolerance=rounded_twice),
+        "torch-eager": Alternative(eager),
     }
     if compile_it:
-        alternatives["torch-compile"] = compiled(eager, tolerance=rounded_twice)
+        alternatives["torch-compile"] = compiled(eager)
     if setting.encoding != "udp" and setting.dtype == torch.float32 and not setting.channels_last:
         alternatives["kornia"] = Alternative(
             partial(kornia_render, setting=setting),
@@ -214,7 +219,7 @@ def _traffic(setting: Setting) -> Traffic:
 def _training_case(setting: Setting) -> Case:
     """Forward and the gradient in the keypoints, for a loss that reaches every pixel."""
 
-    def with_gradient(draw: Callable[..., Any], keypoints: torch.Tensor, *others: torch.Tensor) -> Inputs:
+    def with_gradient(draw: Callable[..., Any], keypoints: Tensor, *others: Tensor) -> Inputs:
         visibility, upstream = others
         heatmaps = draw(keypoints, visibility)[0]
         return heatmaps, *torch.autograd.grad(heatmaps, keypoints, upstream)
@@ -259,4 +264,6 @@ def cases() -> list[Case]:
 
 def overhead() -> Overhead:
     call = partial(pyposeops.gaussian_heatmap, size=(4, 4), sigma=SIGMA_PX)
-    return Overhead(OP, lambda device: (torch.ones(1, 1, 2, device=device), torch.ones(1, 1, device=device)), call)
+    return Overhead(
+        OP, lambda device: (torch.ones(1, 1, 2, device=device), torch.ones(1, 1, device=device)), call
+    )
