@@ -10,6 +10,7 @@ from benchmarks.runner import Row
 from benchmarks.table import gigabytes_per_s
 
 OURS_COLOUR, ROOF_COLOUR = "#c0392b", "#2c3e50"
+COLOURS = ("#2980b9", "#e67e22", "#27ae60", "#8e44ad", "#16a085", "#7f8c8d", "#f1c40f", "#a04000")
 
 
 def load(file: Path) -> tuple[dict[str, Any], list[Row]]:
@@ -58,7 +59,7 @@ def _draw_bandwidths(axes: Any, rows: list[Row]) -> None:
     names = sorted({name for row in rows for name in row.alternatives})
     for index, name in enumerate(names):
         x, y = points([(y, row.alternatives.get(name)) for y, row in enumerate(rows)])
-        axes.scatter(x, y, s=28, color=f"C{index}", alpha=0.8, label=name)
+        axes.scatter(x, y, s=28, color=COLOURS[index % len(COLOURS)], alpha=0.8, label=name)
     x, y = points([(y, row.copy_ms) for y, row in enumerate(rows)])
     axes.scatter(x, y, s=260, marker="|", linewidths=3, color=ROOF_COLOUR, label="copy of the same bytes")
     x, y = points([(y, row.ours_ms) for y, row in enumerate(rows)])
