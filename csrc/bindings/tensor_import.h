@@ -3,6 +3,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <optional>
+
 #include "core/check.h"
 #include "core/cuda_operator.h"
 #include "core/tensor_view.h"
@@ -29,6 +31,12 @@ class ImportedTensor {
     TensorView view_;
     pybind11::object keep_alive_;
 };
+
+// None gives no tensor.
+inline std::optional<ImportedTensor> import_optional(pybind11::handle object, const char* name) {
+    if (object.is_none()) return std::nullopt;
+    return ImportedTensor(object, name);
+}
 
 // The CUDA stream of the calling code on `device`; null on the CPU.
 StreamHandle current_stream(Device device);

@@ -49,6 +49,18 @@ struct TensorView {
         }
         return true;
     }
+
+    // (B, C, H, W) stored as dense (B, H, W, C).
+    POSEOPS_HD bool is_channels_last() const {
+        if (rank != 4) return false;
+        TensorView stored = *this;
+        for (int32_t d = 1; d < 4; ++d) {
+            const int32_t from = d == 3 ? 1 : d + 1;
+            stored.shape[d] = shape[from];
+            stored.strides[d] = strides[from];
+        }
+        return stored.is_contiguous();
+    }
 };
 
 }  // namespace pyposeops

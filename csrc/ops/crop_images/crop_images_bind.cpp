@@ -59,11 +59,6 @@ Images import_images(const py::list& list) {
     return images;
 }
 
-std::optional<ImportedTensor> import_optional(py::handle object, const char* name) {
-    if (object.is_none()) return std::nullopt;
-    return ImportedTensor(object, name);
-}
-
 Normalisation normalisation_from(const std::vector<double>& mean, const std::vector<double>& std) {
     POSEOPS_CHECK(mean.size() == 3, "mean", "three numbers", std::to_string(mean.size()));
     POSEOPS_CHECK(std.size() == 3, "std", "three numbers", std::to_string(std.size()));
@@ -78,16 +73,6 @@ Normalisation normalisation_from(const std::vector<double>& mean, const std::vec
     return normalisation;
 }
 
-bool is_channels_last(const TensorView& crops) {
-    TensorView permuted = crops;
-    const int32_t order[] = {0, 2, 3, 1};
-    for (int32_t d = 0; d < 4; ++d) {
-        permuted.shape[d] = crops.shape[order[d]];
-        permuted.strides[d] = crops.strides[order[d]];
-    }
-    return permuted.is_contiguous();
-}
-
 void set_crops(CropImagesArgs& args, const TensorView& crops) {
     args.crops = crops;
     check_shape(crops, "out", {args.affines.shape[0], 3, kAnySize, kAnySize}, "(N, 3, h, w), one per affine");
@@ -99,7 +84,7 @@ void set_crops(CropImagesArgs& args, const TensorView& crops) {
     POSEOPS_CHECK(height >= 1 && width >= 1 && height < limit && width < limit && height * width < limit,
                   "size", "a height and width of at least 1 and fewer than 2^31 pixels",
                   "(" + std::to_string(height) + ", " + std::to_string(width) + ")");
-    POSEOPS_CHECK(crops.is_contiguous() || is_channels_last(crops), "out",
+    POSEOPS_CHECK(crops.is_contiguous() || crops.is_channels_last(), "out",
                   "dense NCHW or channels_last memory", "other strides");
 }
 

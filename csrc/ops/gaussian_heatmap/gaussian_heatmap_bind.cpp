@@ -32,11 +32,6 @@ TensorView with_people(TensorView view, int32_t full_rank) {
     return view;
 }
 
-std::optional<ImportedTensor> import_optional(py::handle object, const char* name) {
-    if (object.is_none()) return std::nullopt;
-    return ImportedTensor(object, name);
-}
-
 void set_people(GaussianHeatmapArgs& args, const TensorView& keypoints, const TensorView& visibility) {
     args.keypoints = with_people(keypoints, 4);
     args.visibility = with_people(visibility, 3);
@@ -79,16 +74,6 @@ void set_maps(GaussianHeatmapArgs& args, const TensorView& maps, const char* nam
                   "(" + std::to_string(args.map_height) + ", " + std::to_string(args.map_width) + ")");
 }
 
-bool is_channels_last(const TensorView& maps) {
-    TensorView permuted = maps;
-    const int32_t order[] = {0, 2, 3, 1};
-    for (int32_t d = 0; d < 4; ++d) {
-        permuted.shape[d] = maps.shape[order[d]];
-        permuted.strides[d] = maps.strides[order[d]];
-    }
-    return permuted.is_contiguous();
-}
-
 void forward(py::handle keypoints, py::handle visibility, py::handle sigma, double sigma_px, double stride_y,
              double stride_x, int encoding, bool reference_quirks, py::handle heatmaps, py::handle weights) {
     const ImportedTensor points(keypoints, "keypoints");
@@ -105,7 +90,7 @@ void forward(py::handle keypoints, py::handle visibility, py::handle sigma, doub
     set_sigma(args, per_joint, sigma_px);
     set_maps(args, maps.view(), "heatmaps");
     args.heatmaps = maps.view();
-    POSEOPS_CHECK(maps->is_contiguous() || is_channels_last(maps.view()), "heatmaps",
+    POSEOPS_CHECK(maps->is_contiguous() || maps->is_channels_last(), "heatmaps",
                   "contiguous or channels_last memory", "other strides");
     args.weights = weight.view();
     check_shape(args.weights, "weights", {maps->shape[0], maps->shape[1]}, "(B, K)");
