@@ -1,0 +1,173 @@
+"""People from a COCO keypoint file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .annotation_file import AnnotationFile, find_annotations
+from .records import ImageReadError, PersonRecord, PoseDataset, Skeleton
+
+# Area of a person whose annotation has none, as a fraction of the box: the convention of CrowdPose.
+AREA_OF_BOX = 0.53
+
+
+def read_image(path: str | Path, *, honour_exif: bool = False) -> np.ndarray:
+    """Read an image file as a uint8 array (H, W, 3), RGB.
+
+    The stored pixels are taken as they are, because COCO's labels refer to them; with `honour_exif` a photo
+    is turned upright as its camera recorded.
+
+    Raises: ImageReadError, naming the file, if it is missing or OpenCV cannot decode it.
+    """
+    flags = cv2.IMREAD_COLOR if honour_exif else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imread(str(path), flags) if Path(path).is_file() else None
+    if image is None:
+        reason = "cannot be decoded as an image" if Path(path).is_file() else "no such image file"
+        raise ImageReadError(f"{path}: {reason}")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+class CocoKeypoints(PoseDataset):
+    """Labelled people of a COCO keypoint file, one record per person.
+
+    People without a labelled joint, crowd regions (`iscrowd`) and boxes without extent are left out, as in
+    the published training codes; `left_out` counts them by reason. The file's `num_keypoints` is not used.
+    A missing `area` becomes 0.53 of the box; `head_size` is taken where present.
+
+    Args:
+        path: annotation JSON, or a folder as `find_annotations` describes.
+        images: folder that `file_name` is relative to; by default the folder of the JSON file.
+        split: which of a folder's splits, such as "train" or "val".
+        category: name of the category, needed only if several have keypoints.
+
+    Raises: AnnotationError with one sentence naming file, entry and field: a missing or malformed field,
+        a wrong number of keypoint values, an unknown image id, a repeated id, an image file not there.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        images: str | Path | None = None,
+        *,
+        split: str | None = None,
+        category: str | None = None,
+    ) -> None:
+        file = AnnotationFile(find_annotations(path, split))
+        self.annotation_file = file.path
+        self.left_out: Counter[str] = Counter()
+        chosen = _choose_category(file, category)
+        self.skeleton = _skeleton(file, chosen)
+        paths = _image_paths(file, Path(images) if images is not None else file.path.parent)
+        self.records = self._people(file, chosen["id"], paths)
+        _check_image_files(file, self.records)
+
+    def load_image(self, record: PersonRecord) -> np.ndarray:
+        return read_image(record.image)
+
+    def to_coco(self) -> dict[str, Any]:
+        """Return the content of the file itself, so that crowds and unlabelled people count as in COCO."""
+        return AnnotationFile(self.annotation_file).content
+
+    def _people(self, file: AnnotationFile, category: int, paths: Mapping[int, Path]) -> list[PersonRecord]:
+        records, seen = [], set()
+        for position, entry in enumerate(file.annotations):
+            identity = file.identity(entry, f"annotations[{position}]", seen)
+            seen.add(identity)
+            where = f"annotations[{position}] (id {identity})"
+            if file.field(entry, "category_id", where) != category:
+                self.left_out["other category"] += 1
+                continue
+            record = _person(file, entry, where, self.skeleton.num_joints, paths)
+            reason = _reason_to_leave_out(entry, record)
+            if reason is None:
+                records.append(record)
+            else:
+                self.left_out[reason] += 1
+        if not records:
+            counts = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+            raise file.fault(
+                "annotations", f"no labelled person among them ({counts or 'the list is empty'})"
+            )
+        return records
+
+
+def _choose_category(file: AnnotationFile, name: str | None) -> Mapping[str, Any]:
+    found = [entry for entry in file.categories if isinstance(entry, Mapping) and entry.get("keypoints")]
+    if name is not None:
+        found = [entry for entry in found if entry.get("name") == name]
+    if not found:
+        wanted = "" if name is None else f" named {name!r}"
+        raise file.fault("categories", f"no category{wanted} has a field 'keypoints'")
+    if len(found) > 1:
+        names = ", ".join(repr(entry.get("name")) for entry in found)
+        raise file.fault("categories", f"several have keypoints, choose one by its name: {names}")
+    file.field(found[0], "id", "categories")
+    return found[0]
+
+
+def _skeleton(file: AnnotationFile, category: Mapping[str, Any]) -> Skeleton:
+    names, links = category["keypoints"], category.get("skeleton") or []
+    where = f"categories (id {category['id']})"
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise file.fault(where, f"field 'keypoints': expected a list of joint names, got {names!r}")
+    for link in links:
+        is_pair = isinstance(link, list) and len(link) == 2
+        if not (is_pair and all(isinstance(joint, int) and 1 <= joint <= len(names) for joint in link)):
+            raise file.fault(where, f"field 'skeleton': expected pairs from 1 to {len(names)}, got {link!r}")
+    return Skeleton.from_names(str(category.get("name", "object")), names, links)
+
+
+def _image_paths(file: AnnotationFile, folder: Path) -> dict[int, Path]:
+    paths: dict[int, Path] = {}
+    for position, entry in enumerate(file.images):
+        identity = file.identity(entry, f"images[{position}]", paths)
+        name = file.field(entry, "file_name", f"images[{position}] (id {identity})")
+        paths[identity] = folder / str(name)
+    return paths
+
+
+def _person(
+    file: AnnotationFile, entry: Mapping[str, Any], where: str, num_joints: int, paths: Mapping[int, Path]
+) -> PersonRecord:
+    image_id = file.field(entry, "image_id", where)
+    if image_id not in paths:
+        raise file.fault(where, f"field 'image_id': no image has id {image_id!r}")
+    reason = f" (3 for each of {num_joints} joints)"
+    triples = file.numbers(entry, "keypoints", 3 * num_joints, where, reason).reshape(num_joints, 3)
+    if not np.isin(triples[:, 2], (0, 1, 2)).all():
+        raise file.fault(where, "field 'keypoints': every third value (visibility) must be 0, 1 or 2")
+    box = file.numbers(entry, "bbox", 4, where)
+    area = file.optional_number(entry, "area", where)
+    return PersonRecord(
+        image=str(paths[image_id]),
+        image_id=image_id,
+        annotation_id=entry["id"],
+        box_xywh=box,
+        keypoints=triples[:, :2].copy(),
+        visibility=triples[:, 2].copy(),
+        area=area if area is not None else AREA_OF_BOX * float(box[2] * box[3]),
+        head_size=file.optional_number(entry, "head_size", where),
+    )
+
+
+def _reason_to_leave_out(entry: Mapping[str, Any], record: PersonRecord) -> str | None:
+    if entry.get("iscrowd", 0):
+        return "crowd region"
+    if not (record.visibility > 0).any():
+        return "without a labelled joint"
+    if (record.box_xywh[2:] <= 0).any():
+        return "with an empty box"
+    return None
+
+
+def _check_image_files(file: AnnotationFile, records: list[PersonRecord]) -> None:
+    missing = sorted({str(record.image) for record in records if not Path(record.image).is_file()})
+    if missing:
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise file.fault("images", f"field 'file_name': no such file {missing[0]}{others}")
