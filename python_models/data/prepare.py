@@ -1,0 +1,161 @@
+"""From decoded images to a training batch on the device: crop, augment, normalise and render targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+
+import pyposeops
+
+from .augment import Augmentation, AugmentationDraw
+from .packing import PackedSamples
+from .records import PoseDataset, Sample
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Batch(NamedTuple):
+    """What a model is trained or tested on, N people; all but `indices` on the preparer's device."""
+
+    crops: torch.Tensor  # (N, 3, h, w), normalised
+    heatmaps: torch.Tensor  # (N, K, H, W) targets
+    weights: torch.Tensor  # (N, K), 0 for joints without a label or off the map
+    keypoints: torch.Tensor  # (N, K, 2) in crop pixels
+    visibility: torch.Tensor  # (N, K), 0, 1 or 2 as in COCO
+    affines: torch.Tensor  # (N, 2, 3), image pixels to crop pixels
+    indices: torch.Tensor  # (N,) int64 on the CPU, into the data set's records
+
+
+class BatchPreparer:
+    """Turns a list of samples into a `Batch`, for a whole batch at a time, on the training device.
+
+    The draws and the affine maps of a batch are a few hundred numbers and are made on the CPU; images go to
+    the device as they were decoded and are cropped, flipped, coloured and normalised there in one pass.
+    Hidden but labelled joints (visibility 1) are targets with weight 1, as in the published codes.
+
+    Args:
+        dataset: its records give boxes, joints and visibility; samples refer to them by index.
+        size: (height, width) of the crops in pixels. heatmap_size: of the targets; a quarter by default.
+        sigma: of the targets, in heatmap pixels.
+        encoding: "msra", "unbiased" or "udp", as in `pyposeops.gaussian_heatmap`; "udp" also crops in the UDP
+            convention, the others in MSRA's.
+        augmentation: None for evaluation, or what to draw for training.
+        padding: the person box is widened by this factor.
+        mean, std: per channel (RGB), in units of the full grey range.
+        dtype, channels_last: of the crops. device: where the batch is made.
+
+    Raises: ValueError if `augmentation` flips and the skeleton has a left or right joint without partner.
+    """
+
+    def __init__(
+        self,
+        dataset: PoseDataset,
+        *,
+        size: tuple[int, int] = (256, 192),
+        heatmap_size: tuple[int, int] | None = None,
+        sigma: float = 2.0,
+        encoding: str = "msra",
+        augmentation: Augmentation | None = None,
+        padding: float = 1.25,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        skeleton = dataset.skeleton
+        if augmentation is not None and augmentation.flip_probability > 0 and skeleton.one_sided:
+            raise ValueError(
+                f"flip_probability: {skeleton.one_sided[0]!r} has no partner on the other side, so mirrored "
+                "people cannot be labelled; set it to 0"
+            )
+        self.size, self.heatmap_size = size, heatmap_size or (size[0] // 4, size[1] // 4)
+        self.sigma, self.encoding, self.augmentation = sigma, encoding, augmentation
+        self.convention = "udp" if encoding == "udp" else "msra"
+        self.padding, self.mean, self.std = padding, mean, std
+        self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
+        self._flip_order = torch.tensor(skeleton.flip_order)
+        self._lower_body = torch.tensor(skeleton.lower_body)
+        self._boxes, self._keypoints, self._visibility = _tables(dataset)
+
+    def __call__(self, samples: Iterable[Sample], generator: torch.Generator | None = None) -> Batch:
+        """Prepare one batch; `generator` (CPU) is what an augmentation draws from and is then required."""
+        packed = PackedSamples.pack(samples)
+        indices = torch.tensor(packed.indices, dtype=torch.int64)
+        visibility = self._visibility[indices]
+        draw = self._draw(indices, generator)
+        affines = self._affines(self._boxes[indices] if draw is None else draw.boxes, draw)
+        keypoints = pyposeops.transform_keypoints(self._keypoints[indices], affines)
+        if draw is not None:
+            keypoints, visibility = self._swap_sides(keypoints, visibility, draw.flip)
+        affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
+        heatmaps, weights = pyposeops.gaussian_heatmap(
+            keypoints,
+            (visibility > 0).to(keypoints.dtype),
+            self.heatmap_size,
+            sigma=self.sigma,
+            encoding=self.encoding,
+            input_size=self.size,
+        )
+        crops = self._crop(packed, affines, draw)
+        return Batch(crops, heatmaps, weights, keypoints, visibility, affines, indices)
+
+    def _draw(self, indices: torch.Tensor, generator: torch.Generator | None) -> AugmentationDraw | None:
+        if self.augmentation is None:
+            return None
+        if generator is None:
+            raise ValueError("generator: needed to draw the augmentation, got None")
+        people = self._boxes[indices], self._keypoints[indices], self._visibility[indices]
+        return self.augmentation.draw(*people, self._lower_body, generator)
+
+    def _affines(self, boxes: torch.Tensor, draw: AugmentationDraw | None) -> torch.Tensor:
+        drawn = (
+            {}
+            if draw is None
+            else {"scale": draw.scale, "rotation_deg": draw.rotation_deg, "flip": draw.flip}
+        )
+        return pyposeops.affine_from_box(
+            boxes, self.size, convention=self.convention, padding=self.padding, **drawn
+        )
+
+    def _swap_sides(
+        self, keypoints: torch.Tensor, visibility: torch.Tensor, flip: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        keypoints = torch.where(flip[:, None, None], keypoints[:, self._flip_order], keypoints)
+        return keypoints, torch.where(flip[:, None], visibility[:, self._flip_order], visibility)
+
+    def _upload(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in tensors)
+
+    def _crop(
+        self, packed: PackedSamples, affines: torch.Tensor, draw: AugmentationDraw | None
+    ) -> torch.Tensor:
+        colour = {}
+        if draw is not None:
+            colour["gain"], colour["bias"] = self._upload(draw.gain, draw.bias)
+        return pyposeops.crop_images(
+            packed.to(self.device).images(),
+            affines,
+            self.size,
+            mean=self.mean,
+            std=self.std,
+            out_dtype=self.dtype,
+            channels_last=self.channels_last,
+            **colour,
+        )
+
+
+def _tables(dataset: PoseDataset) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return boxes (R, 4), keypoints (R, K, 2) and visibility (R, K) of all records."""
+    joints = dataset.skeleton.num_joints
+    boxes = torch.zeros(len(dataset.records), 4)
+    keypoints = torch.zeros(len(dataset.records), joints, 2)
+    visibility = torch.zeros(len(dataset.records), joints)
+    for index, record in enumerate(dataset.records):
+        boxes[index] = torch.from_numpy(record.box_xywh)
+        keypoints[index] = torch.from_numpy(record.keypoints)
+        visibility[index] = torch.from_numpy(record.visibility)
+    return boxes, keypoints, visibility
