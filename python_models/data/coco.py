@@ -11,10 +11,7 @@ import cv2
 import numpy as np
 
 from .annotation_file import AnnotationFile, find_annotations
-from .records import ImageReadError, PersonRecord, PoseDataset, Skeleton
-
-# Area of a person whose annotation has none, as a fraction of the box: the convention of CrowdPose.
-AREA_OF_BOX = 0.53
+from .records import AREA_OF_BOX, ImageReadError, PersonRecord, PoseDataset, Skeleton
 
 
 def read_image(path: str | Path, *, honour_exif: bool = False) -> np.ndarray:

@@ -6,57 +6,75 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .people.body import Camera, draw_build, pose_body
+from .people.body import HEAD_AXES, Camera, draw_build, pose_body, rotation
 from .people.brush import Brush
-from .people.figure import Figure, extent, inside_polygon, outline_figure
+from .people.figure import Figure, inside_polygon, outline_figure
 from .people.paint import paint_figure
 from .people.poses import draw_pose
-from .people.scene import Occluder, draw_occluder, finish, paint_background, paint_occluder, paint_shadow
+from .people.surroundings import (
+    Occluder,
+    draw_occluder,
+    finish,
+    paint_background,
+    paint_occluder,
+    paint_seat,
+    paint_shadow,
+)
 from .people.wardrobe import draw_outfit
-from .records import COCO_SKELETON, PersonRecord, PoseDataset
+from .records import AREA_OF_BOX, COCO_SKELETON, PersonRecord, PoseDataset
 
 
 class Scene(NamedTuple):
-    height: int
-    width: int
+    """One image before it is painted."""
+
+    size: tuple[int, int]  # height, width
     figure: Figure
+    seated: bool
     occluders: list[Occluder]
 
 
+def _draw_yaw(rng: np.random.Generator) -> float:
+    """Draw how far a person is turned: mostly toward the camera, some in profile, some away from it."""
+    view, spread = rng.random(), rng.normal()
+    if view < 0.74:
+        return float(np.clip(22.0 * spread, -50.0, 50.0))
+    if view < 0.89:
+        return float(rng.choice((-1.0, 1.0)) * rng.uniform(45.0, 100.0))
+    return 180.0 + float(np.clip(25.0 * spread, -60.0, 60.0))
+
+
 def plan_scene(seed: int, index: int) -> Scene:
+    """Draw the pose, the view and what hides parts of the person."""
     rng = np.random.default_rng((seed, index, 0))
-    height, width = int(rng.integers(176, 241)), int(rng.integers(144, 225))
-    body = pose_body(draw_build(rng), draw_pose(rng))
-    view = rng.random()
-    if view < 0.72:
-        yaw = np.clip(rng.normal(0, 22), -50, 50)
-    elif view < 0.88:
-        yaw = rng.choice((-1, 1)) * rng.uniform(45, 100)
-    else:
-        yaw = 180 + rng.normal(0, 25)
-    camera = Camera(100.0, yaw, rng.normal(4, 7), rng.normal(0, 4), rng.uniform(2.8, 6.0))
-    figure = outline_figure(body, camera)
-    low, high = extent(figure)
-    zoom = min(height / (high - low)[1], width / (high - low)[0]) * rng.uniform(0.72, 1.02)
-    room = np.array([width, height]) - zoom * (high - low)
-    offset = -zoom * low + room * np.where(room > 0, rng.uniform(0.1, 0.9, 2), rng.uniform(0, 1, 2))
-    figure = outline_figure(body, camera._replace(pixels=100.0 * zoom, offset=tuple(offset)))
-    low, high = extent(figure)
-    count = int(rng.random() < 0.3)
-    return Scene(height, width, figure, [draw_occluder(rng, low, high) for _ in range(count)])
+    height, width = (int(side) for side in rng.integers((176, 144), (241, 225)))
+    pose = draw_pose(rng)
+    tilt = rotation(2, rng.normal(0, 4)) @ rotation(0, rng.normal(4, 7))
+    camera = Camera(tilt @ rotation(1, _draw_yaw(rng)), rng.uniform(2.8, 6.0), 100.0, np.zeros(2))
+    figure = outline_figure(pose_body(draw_build(rng), pose), camera)
+    low, high = figure.corners()
+    extent = high - low
+    zoom = float((np.array([width, height]) / extent).min()) * rng.uniform(0.72, 1.03)
+    place = rng.uniform(0.1, 0.9, 2) * (np.array([width, height]) - zoom * extent)
+    figure = figure.placed(zoom, place - zoom * low)
+    occluders = [draw_occluder(rng, figure.corners()) for _ in range(int(rng.random() < 0.3))]
+    return Scene((height, width), figure, pose.stance == "seated", occluders)
 
 
 def paint_scene(scene: Scene, seed: int, index: int) -> np.ndarray:
+    """Paint a planned scene, uint8 (H, W, 3) RGB."""
     rng = np.random.default_rng((seed, index, 1))
-    low, high = extent(scene.figure)
-    image = paint_background(rng, scene.height, scene.width, high[1])
-    paint_shadow(image, np.array([(low[0] + high[0]) / 2, high[1]]), (high - low)[0] / 2)
-    turn = rng.uniform(-np.pi, 0)
+    figure, corners = scene.figure, scene.figure.corners()
+    ground = float(corners[1, 1])
+    image = paint_background(rng, *scene.size, ground)
+    paint_shadow(image, corners, rng.uniform(0.2, 0.55))
+    turn = rng.uniform(-np.pi, 0.0)
     light = rng.uniform(0.3, 0.9) * np.array([np.cos(turn), np.sin(turn)])
-    brush = Brush(image, scene.figure.camera.pixels, light, rng.uniform(0.15, 0.3))
-    paint_figure(brush, scene.figure, draw_outfit(rng))
+    brush = Brush(image, figure.camera.pixels, light, rng.uniform(0.15, 0.3))
+    if scene.seated:
+        paint_seat(rng, brush, figure.joints[11:13, :2], ground)
+    paint_figure(brush, figure, draw_outfit(rng))
     for occluder in scene.occluders:
-        paint_occluder(rng, brush, occluder)
+        paint_occluder(brush, occluder)
     return finish(rng, image)
 
 
@@ -68,17 +86,23 @@ class GeneratedPeople(PoseDataset):
 
     def _record(self, index: int) -> PersonRecord:
         scene = plan_scene(self.seed, index)
-        joints = scene.figure.joints[:, :2]
-        hidden = scene.figure.hidden.copy()
+        figure, joints = scene.figure, scene.figure.joints[:, :2]
+        hidden = figure.hidden
         for occluder in scene.occluders:
-            hidden |= inside_polygon(joints, occluder.outline)
-        limits = np.array([scene.width - 1, scene.height - 1])
+            hidden = hidden | inside_polygon(joints, occluder.outline)
+        limits = np.array(scene.size[::-1]) - 1
         outside = ((joints < 0) | (joints > limits)).any(1)
-        visibility = np.where(outside, 0, np.where(hidden, 1, 2)).astype(np.float32)
-        low, high = np.clip(extent(scene.figure), 0, limits)
+        low, high = np.clip(figure.corners(), 0, limits)
         box = np.concatenate([low, high - low]).astype(np.float32)
         return PersonRecord(
-            index, index + 1, index + 1, box, joints.astype(np.float32), visibility, 0.53 * float(box[2] * box[3])
+            image=index,
+            image_id=index + 1,
+            annotation_id=index + 1,
+            box_xywh=box,
+            keypoints=joints.astype(np.float32),
+            visibility=np.where(outside, 0, np.where(hidden, 1, 2)).astype(np.float32),
+            area=AREA_OF_BOX * float(box[2] * box[3]),
+            head_size=1.2 * float(np.hypot(*HEAD_AXES[:2])) * figure.body.build.head * figure.camera.pixels,
         )
 
     def load_image(self, record: PersonRecord) -> np.ndarray:

@@ -33,6 +33,9 @@ _RELATED_SIGMAS = {
 # mean over COCO's joints, but on the strict side, because a loose value hides errors.
 DEFAULT_SIGMA = 0.05
 
+# Area of a person where no mask is known, as a fraction of the box: the convention of CrowdPose.
+AREA_OF_BOX = 0.53
+
 _LOWER_BODY = ("hip", "knee", "ankle", "foot", "toe", "heel", "pelvis")
 
 COCO_JOINT_NAMES = (

@@ -1,7 +1,7 @@
 """A body in three dimensions: proportions, joint positions from angles, and the camera.
 
-Lengths are fractions of the stature. Axes: x to the person's left, y up, z forward; the camera looks along -z,
-so that a person who is not turned faces it and a larger depth is nearer.
+Lengths are fractions of the stature. Axes: x to the person's left, y up, z forward. The camera looks along -z:
+a person who is not turned faces it, and a larger depth is nearer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .poses import Limb, Pose
+
+# Half width, half height and half depth of a head of factor 1, and the features of the face on its surface,
+# as fractions of these from the skull's centre: nose (it sticks out), eyes, ears.
+HEAD_AXES = np.array([0.046, 0.064, 0.056])
+NOSE = np.array([0.0, -0.20, 1.06])
+EYES = np.array([[0.36, 0.10, 0.90], [-0.36, 0.10, 0.90]])
+EARS = np.array([[1.0, -0.05, -0.08], [-1.0, -0.05, -0.08]])
+_FACE = np.vstack([NOSE, EYES, EARS])
+
+_FOOT_DROP_DEG = 22.0
+_SIDES = (1.0, -1.0)
 
 
 class Build(NamedTuple):
@@ -28,140 +39,128 @@ class Build(NamedTuple):
     girth: float  # factor of the thickness of trunk and limbs
 
 
+# Anthropometric means. The head is drawn larger than life, as in children and cartoons, for its features to
+# survive in a crop of 96 pixels.
+MEAN_BUILD = Build(0.108, 0.074, 0.285, 0.172, 0.150, 0.240, 0.236, 1.17, 1.05)
+_BUILD_SPREAD = np.array([0.13, 0.13, 0.06, 0.07, 0.07, 0.07, 0.07, 0.14, 0.22])
+
+
 class Body(NamedTuple):
-    """Positions (…, 3); pairs are (left, right)."""
+    """Positions in space; pairs are (left, right). The pelvis is the origin."""
 
     joints: np.ndarray  # (17, 3) in COCO's order
     hands: np.ndarray  # (2, 3) finger tips
     heels: np.ndarray  # (2, 3)
     toes: np.ndarray  # (2, 3)
-    pelvis: np.ndarray
-    neck: np.ndarray
-    head: np.ndarray  # centre of the skull
+    neck: np.ndarray  # (3,) its lower end
+    head: np.ndarray  # (3,) centre of the skull
+    spine: np.ndarray  # (3,) pelvis to the middle of the shoulders, for a trunk of length 1
     pelvis_frame: np.ndarray  # (3, 3), columns are the local axes
     chest_frame: np.ndarray
     head_frame: np.ndarray
     build: Build
 
 
-# Half width, half height and half depth of a head of factor 1, and the face on its surface, as directions
-# from the skull's centre (the nose sticks out).
-HEAD_AXES = np.array([0.046, 0.064, 0.056])
-_FACE = np.array(
-    [[0.0, -0.20, 1.06], [0.36, 0.10, 0.90], [-0.36, 0.10, 0.90], [1.0, -0.05, -0.08], [-1.0, -0.05, -0.08]]
-)
-_SIDES = (1.0, -1.0)
+class Camera(NamedTuple):
+    """View of a body: rotation into the camera's axes, distance in statures, pixels per stature, offset (px)."""
+
+    frame: np.ndarray
+    distance: float
+    pixels: float
+    offset: np.ndarray
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Map points (…, 3) to (x px, y px, depth in statures)."""
+        seen = points @ self.frame.T
+        nearness = self.pixels * self.distance / (self.distance - seen[..., 2:])
+        seen[..., :2] *= nearness * _IMAGE_AXES
+        seen[..., :2] += self.offset
+        return seen
 
 
-def draw_build(rng: np.random.Generator) -> Build:
-    """Draw proportions around an adult's mean; the head is drawn large, as children and cartoons have it."""
-    vary = rng.uniform(-1.0, 1.0, 9)
-    return Build(
-        shoulder=0.108 * (1 + 0.13 * vary[0]),
-        hip=0.074 * (1 + 0.13 * vary[1]),
-        trunk=0.285 * (1 + 0.06 * vary[2]),
-        upper_arm=0.172 * (1 + 0.07 * vary[3]),
-        forearm=0.150 * (1 + 0.07 * vary[4]),
-        thigh=0.240 * (1 + 0.07 * vary[5]),
-        shank=0.236 * (1 + 0.07 * vary[6]),
-        head=1.17 + 0.17 * vary[7],
-        girth=1.08 + 0.24 * vary[8],
-    )
+_IMAGE_AXES = np.array([1.0, -1.0])
 
 
 def rotation(axis: int, degrees: float) -> np.ndarray:
     """Return the matrix of a right-handed rotation about axis 0 (x), 1 (y) or 2 (z)."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    matrix = np.eye(3)
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix[first, first] = matrix[second, second] = cosine
-    matrix[first, second], matrix[second, first] = -sine, sine
-    return matrix
+    if axis == 0:
+        return np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+    if axis == 1:
+        return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+    return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+
+def draw_build(rng: np.random.Generator) -> Build:
+    """Draw proportions around the mean."""
+    return Build(
+        *(np.array(MEAN_BUILD) * (1.0 + _BUILD_SPREAD * rng.uniform(-1.0, 1.0, len(MEAN_BUILD)))).tolist()
+    )
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Vector product of two vectors; numpy.cross spends 15 us on its generality."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / math.sqrt(float(vector @ vector))
 
 
-def _raised_direction(limb: Limb, side: float) -> np.ndarray:
+def _raised(limb: Limb, side: float) -> np.ndarray:
+    """Return the direction of an upper arm or thigh."""
     raised, azimuth = math.radians(limb.raised), math.radians(limb.azimuth)
-    outward = math.sin(raised) * math.cos(azimuth)
-    return np.array([side * outward, -math.cos(raised), math.sin(raised) * math.sin(azimuth)])
+    outward = side * math.sin(raised) * math.cos(azimuth)
+    return np.array([outward, -math.cos(raised), math.sin(raised) * math.sin(azimuth)])
 
 
 def _bent(direction: np.ndarray, toward: np.ndarray, degrees: float) -> np.ndarray:
     """Turn a unit direction by an angle toward a vector, of which only the perpendicular part counts."""
     perpendicular = _unit(toward - (toward @ direction) * direction)
-    return math.cos(math.radians(degrees)) * direction + math.sin(math.radians(degrees)) * perpendicular
+    angle = math.radians(degrees)
+    return math.cos(angle) * direction + math.sin(angle) * perpendicular
 
 
-def _arm(start: np.ndarray, frame: np.ndarray, limb: Limb, side: float, build: Build) -> list[np.ndarray]:
-    upper = _raised_direction(limb, side)
+def _arm(shoulder: np.ndarray, frame: np.ndarray, limb: Limb, side: float, build: Build) -> np.ndarray:
+    """Return elbow, wrist and finger tips (3, 3)."""
+    upper = _raised(limb, side)
     inward, up, forward = limb.toward
     lower = _bent(upper, np.array([-side * inward, up, forward]), limb.bend)
-    elbow = start + frame @ upper * build.upper_arm
-    wrist = elbow + frame @ lower * build.forearm
-    return [elbow, wrist, wrist + frame @ lower * 0.075]
+    upper, lower = frame @ upper, frame @ lower
+    elbow = shoulder + build.upper_arm * upper
+    wrist = elbow + build.forearm * lower
+    return np.array([elbow, wrist, wrist + 0.075 * lower])
 
 
-def _leg(start: np.ndarray, frame: np.ndarray, limb: Limb, side: float, build: Build) -> list[np.ndarray]:
-    upper = _raised_direction(limb, side)
+def _leg(hip: np.ndarray, limb: Limb, side: float, build: Build) -> np.ndarray:
+    """Return knee, ankle, heel and toes (4, 3). Legs answer to gravity: their frame stays upright."""
+    upper = _raised(limb, side)
     hinge = rotation(1, side * limb.turned)[:, 0]
-    backward = -np.cross(upper, hinge)
-    lower = _bent(upper, backward, limb.bend)
-    ahead = _bent(-_unit(np.cross(hinge, lower)), lower, 22.0)
-    knee = start + frame @ upper * build.thigh
-    ankle = knee + frame @ lower * build.shank
-    heel = ankle + frame @ (0.034 * lower - 0.026 * ahead)
-    return [knee, ankle, heel, ankle + frame @ (0.022 * lower + 0.105 * ahead)]
+    lower = _bent(upper, _cross(hinge, upper), limb.bend)
+    ahead = _bent(_unit(_cross(lower, hinge)), lower, _FOOT_DROP_DEG)
+    knee = hip + build.thigh * upper
+    ankle = knee + build.shank * lower
+    heel = ankle + 0.034 * lower - 0.026 * ahead
+    return np.array([knee, ankle, heel, ankle + 0.022 * lower + 0.105 * ahead])
 
 
 def pose_body(build: Build, pose: Pose) -> Body:
-    """Place every joint of a body whose pelvis stands at the origin and faces +z."""
+    """Place every joint of a body whose pelvis is the origin and faces +z."""
     pelvis_frame = rotation(0, 0.35 * pose.lean)
-    chest_frame = pelvis_frame @ rotation(1, pose.twist) @ rotation(2, pose.side_bend) @ rotation(0, 0.65 * pose.lean)
+    chest_frame = pelvis_frame @ rotation(1, pose.twist) @ rotation(2, pose.side_bend)
+    chest_frame = chest_frame @ rotation(0, 0.65 * pose.lean)
     head_frame = chest_frame @ rotation(1, pose.head_yaw) @ rotation(2, pose.head_roll)
     head_frame = head_frame @ rotation(0, pose.head_pitch - 0.6 * pose.lean)
     spine = 0.4 * pelvis_frame[:, 1] + 0.6 * chest_frame[:, 1]
-    shoulders_middle = build.trunk * spine
-    neck = shoulders_middle + 0.028 * chest_frame[:, 1]
-    head = neck + 0.03 * chest_frame[:, 1] + build.head * (0.056 * head_frame[:, 1] + 0.012 * head_frame[:, 2])
-    shoulders = [shoulders_middle + side * build.shoulder * chest_frame[:, 0] for side in _SIDES]
-    hips = [side * build.hip * pelvis_frame[:, 0] for side in _SIDES]
-    arms = [_arm(shoulders[i], chest_frame, pose.arms[i], _SIDES[i], build) for i in range(2)]
-    # The legs answer to gravity more than to the trunk: they start from an upright frame.
-    legs = [_leg(hips[i], np.eye(3), pose.legs[i], _SIDES[i], build) for i in range(2)]
-    face = head + (_FACE * HEAD_AXES * build.head) @ head_frame.T
-    pairs = [shoulders, *(zip(*arms, strict=True)), hips, *(zip(*legs, strict=True))]
-    left_right = {name: np.array(pair) for name, pair in zip(_PAIRS, pairs, strict=True)}
-    joints = np.concatenate([face, *(left_right[name] for name in _PAIRS if name not in _EXTRA)])
-    extra = (left_right[name] for name in _EXTRA)
-    return Body(joints, *extra, np.zeros(3), neck, head, pelvis_frame, chest_frame, head_frame, build)
-
-
-_PAIRS = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "heel", "toe")
-_EXTRA = ("hand", "heel", "toe")
-
-
-class Camera(NamedTuple):
-    """View of a body: pixels per stature, turn and tilt in degrees, distance in statures, image offset."""
-
-    pixels: float
-    yaw: float
-    pitch: float
-    roll: float
-    distance: float
-    offset: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def frame(self) -> np.ndarray:
-        """Rotation from the body's axes to the camera's."""
-        return rotation(2, self.roll) @ rotation(0, self.pitch) @ rotation(1, self.yaw)
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Map points (…, 3) to (x px, y px, depth in statures)."""
-        seen = points @ self.frame.T
-        nearness = self.distance / (self.distance - seen[..., 2])
-        x = self.offset[0] + self.pixels * nearness * seen[..., 0]
-        y = self.offset[1] - self.pixels * nearness * seen[..., 1]
-        return np.stack([x, y, seen[..., 2]], axis=-1)
+    neck = build.trunk * spine + 0.028 * chest_frame[:, 1]
+    head = neck + 0.03 * chest_frame[:, 1]
+    head = head + build.head * (0.056 * head_frame[:, 1] + 0.012 * head_frame[:, 2])
+    shoulders = 0.97 * build.trunk * spine + np.outer(_SIDES, build.shoulder * chest_frame[:, 0])
+    hips = np.outer(_SIDES, build.hip * pelvis_frame[:, 0])
+    arms = np.array([_arm(shoulders[i], chest_frame, pose.arms[i], _SIDES[i], build) for i in range(2)])
+    legs = np.array([_leg(hips[i], pose.legs[i], _SIDES[i], build) for i in range(2)])
+    face = head + (build.head * HEAD_AXES * _FACE) @ head_frame.T
+    joints = np.concatenate([face, shoulders, arms[:, 0], arms[:, 1], hips, legs[:, 0], legs[:, 1]])
+    frames = pelvis_frame, chest_frame, head_frame
+    return Body(joints, arms[:, 2], legs[:, 2], legs[:, 3], neck, head, spine, *frames, build)

@@ -6,37 +6,44 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .body import HEAD_AXES, Body, Camera
+from .body import HEAD_AXES, MEAN_BUILD, Body, Camera
 
 # Parts by number. Pairs are (left, right) of the person.
 UPPER_ARM, FOREARM, HAND, THIGH, SHANK, FOOT = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11))
 NECK, TRUNK, HEAD = 12, 13, 14
 NUM_PARTS = 15
+_ARMS = [*UPPER_ARM, *FOREARM, *HAND]
 
-# Radii at both ends of the parts that are capsules, as fractions of the stature, before the build's girth.
-_RADII = {
-    UPPER_ARM: (0.031, 0.024),
-    FOREARM: (0.025, 0.017),
-    HAND: (0.018, 0.014),
-    THIGH: (0.054, 0.035),
-    SHANK: (0.036, 0.022),
-    FOOT: (0.020, 0.018),
-}
-_NECK_RADII = (0.030, 0.028)
+# Radii at both ends of each part, as fractions of the stature. The head and the trunk stand in this table as
+# the circle and the capsule that hold their middle.
+_RADII = np.array(
+    [
+        *[(0.029, 0.024)] * 2,
+        *[(0.025, 0.017)] * 2,
+        *[(0.018, 0.014)] * 2,
+        *[(0.048, 0.034)] * 2,
+        *[(0.035, 0.022)] * 2,
+        *[(0.020, 0.018)] * 2,
+        (0.030, 0.028),
+        (0.070, 0.070),
+        (HEAD_AXES[:2].mean(), HEAD_AXES[:2].mean()),
+    ]
+)
 # Rings of the trunk from below: height (0 hips, 1 shoulders), half width, half depth.
 _RINGS = np.array(
     [
-        [-0.13, 0.066, 0.050],
-        [0.02, 0.089, 0.062],
-        [0.20, 0.085, 0.060],
-        [0.42, 0.072, 0.052],
+        [-0.13, 0.062, 0.050],
+        [0.02, 0.086, 0.062],
+        [0.20, 0.084, 0.060],
+        [0.42, 0.073, 0.052],
         [0.72, 0.087, 0.060],
-        [0.93, 0.104, 0.050],
-        [1.03, 0.088, 0.042],
-        [1.10, 0.040, 0.036],
+        [0.93, 0.107, 0.050],
+        [1.04, 0.094, 0.042],
+        [1.12, 0.036, 0.036],
     ]
 )
-# A joint counts as seen where one of its own parts is the topmost one.
+RING_COUNT = len(_RINGS)
+# A joint is seen where one of its own parts is the topmost one there.
 _OWN_PARTS = (
     *[(HEAD,)] * 5,
     *[(UPPER_ARM[i], TRUNK) for i in range(2)],
@@ -46,25 +53,24 @@ _OWN_PARTS = (
     *[(THIGH[i], SHANK[i]) for i in range(2)],
     *[(SHANK[i], FOOT[i]) for i in range(2)],
 )
-_OWNS = np.zeros((17, NUM_PARTS), dtype=bool)
-for _joint, _parts in enumerate(_OWN_PARTS):
-    _OWNS[_joint, list(_parts)] = True
-_SHOULDERS_AND_HIPS = (5, 6, 11, 12)
+_OWNS = np.array([[part in parts for part in range(NUM_PARTS)] for parts in _OWN_PARTS])
+_SHOULDERS_AND_HIPS = np.array([[5, 6], [11, 12]])
+# A shoulder or hip this much deeper than the middle of its pair, in statures, is behind the trunk.
+_FAR_SIDE = 0.055
 
 
 class Trunk(NamedTuple):
-    """The trunk in the image, ring by ring from the crotch to the neck; positions in pixels."""
+    """The trunk in the image, ring by ring from the crotch to the neck; pixels."""
 
     centre: np.ndarray  # (R, 2)
-    left_edge: np.ndarray  # (R, 2) outline on the side of the image's left when upright
-    right_edge: np.ndarray  # (R, 2)
-    front: np.ndarray  # (R, 2) where the middle of the chest and belly lies
+    edges: np.ndarray  # (2, R, 2): the outline's two sides
+    front: np.ndarray  # (R, 2) where the middle of belly and chest lies
     side: np.ndarray  # (R, 2) half width along the person's left, as a vector
-    facing: float  # depth component of the chest's forward direction: 1 seen from the front, -1 from behind
+    facing: float  # how much the chest faces the camera: 1 fully, -1 seen from behind
 
 
 class Figure(NamedTuple):
-    """A person in image pixels. Capsules run from `start` to `end` with a radius at each end."""
+    """A person in the image. Parts run from `start` to `end` with a radius at each end; pixels."""
 
     body: Body
     camera: Camera
@@ -74,75 +80,96 @@ class Figure(NamedTuple):
     radii: np.ndarray  # (NUM_PARTS, 2)
     order: np.ndarray  # parts from far to near
     trunk: Trunk
-    hidden: np.ndarray  # (17,) bool, behind the person's own body
+    hidden: np.ndarray  # (17,) bool: behind the person's own body
+
+    def placed(self, zoom: float, offset: np.ndarray) -> Figure:
+        """Return the figure enlarged about the image's origin and then moved."""
+        trunk = self.trunk._replace(
+            centre=zoom * self.trunk.centre + offset,
+            edges=zoom * self.trunk.edges + offset,
+            front=zoom * self.trunk.front + offset,
+            side=zoom * self.trunk.side,
+        )
+        camera = self.camera._replace(
+            pixels=zoom * self.camera.pixels, offset=zoom * self.camera.offset + offset
+        )
+        return self._replace(
+            camera=camera,
+            joints=self.joints * [zoom, zoom, 1.0] + [*offset, 0.0],
+            start=zoom * self.start + offset,
+            end=zoom * self.end + offset,
+            radii=zoom * self.radii,
+            trunk=trunk,
+        )
+
+    def corners(self) -> np.ndarray:
+        """Return [[left, top], [right, bottom]] of what is drawn, apart from hair that stands off."""
+        reach = self.radii.max(1, keepdims=True)
+        reach[TRUNK] = 0.0
+        edges = self.trunk.edges.reshape(-1, 2)
+        low = np.concatenate([self.start - reach, self.end - reach, edges]).min(0)
+        high = np.concatenate([self.start + reach, self.end + reach, edges]).max(0)
+        crown = self.start[HEAD, 1] - HEAD_AXES[1] * self.body.build.head * self.camera.pixels
+        return np.array([[low[0], min(low[1], crown)], high])
 
 
-def _capsules(body: Body, camera: Camera) -> tuple[np.ndarray, ...]:
-    """Return start (P, 3), end (P, 3) and radii (P, 2) of all parts; trunk and head as their axes."""
-    joints = body.joints
-    shoulders, elbows, wrists, hips, knees, ankles = (joints[i : i + 2] for i in range(5, 17, 2))
-    ends = {
-        UPPER_ARM: (shoulders, elbows),
-        FOREARM: (elbows, wrists),
-        HAND: (wrists, body.hands),
-        THIGH: (hips, knees),
-        SHANK: (knees, ankles),
-        FOOT: (body.heels, body.toes),
-    }
-    start, end, radii = (np.empty((NUM_PARTS, size)) for size in (3, 3, 2))
-    for part, (first, second) in ends.items():
-        start[list(part)], end[list(part)] = first, second
-        radii[list(part)] = np.multiply(_RADII[part], body.build.girth)
-    start[NECK], end[NECK] = body.neck - 0.03 * body.chest_frame[:, 1], body.head
-    start[TRUNK], end[TRUNK] = body.pelvis, body.neck
-    start[HEAD] = end[HEAD] = body.head
-    radii[NECK] = _NECK_RADII
-    radii[TRUNK] = 0.07
-    radii[HEAD] = HEAD_AXES[:2].mean() * body.build.head
-    return camera.project(start), camera.project(end), radii * camera.pixels
+def _ends(body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each part starts and ends in space, (NUM_PARTS, 3) each."""
+    shoulders, elbows, wrists, hips, knees, ankles = (body.joints[i : i + 2] for i in range(5, 17, 2))
+    neck = body.neck - 0.03 * body.chest_frame[:, 1]
+    middle = [neck, np.zeros(3), body.head]
+    start = np.concatenate([shoulders, elbows, wrists, hips, knees, body.heels, middle])
+    end = np.concatenate(
+        [elbows, wrists, body.hands, knees, ankles, body.toes, [body.head, body.neck, body.head]]
+    )
+    return start, end
 
 
 def _trunk(body: Body, camera: Camera) -> Trunk:
-    heights = _RINGS[:, :1]
-    blend = np.clip(heights, 0.0, 1.0)
-    spine = 0.4 * body.pelvis_frame[:, 1] + 0.6 * body.chest_frame[:, 1]
-    centre = heights * body.build.trunk * spine
-    lateral = (1 - blend) * body.pelvis_frame[:, 0] + blend * body.chest_frame[:, 0]
-    forward = (1 - blend) * body.pelvis_frame[:, 2] + blend * body.chest_frame[:, 2]
-    girth = 0.5 + 0.5 * body.build.girth
-    broad = np.where(heights < 0.5, body.build.hip / 0.074, body.build.shoulder / 0.108)
-    lateral = lateral * _RINGS[:, 1:2] * girth * broad
-    forward = forward * _RINGS[:, 2:] * girth
-    middle = camera.project(centre)[:, :2]
-    side = camera.project(centre + lateral)[:, :2] - middle
-    ahead = camera.project(centre + forward)[:, :2] - middle
+    build, heights = body.build, _RINGS[:, :1]
+    chest = np.clip(heights, 0.0, 1.0)
+    lateral = (1.0 - chest) * body.pelvis_frame[:, 0] + chest * body.chest_frame[:, 0]
+    forward = (1.0 - chest) * body.pelvis_frame[:, 2] + chest * body.chest_frame[:, 2]
+    girth = 0.5 + 0.5 * build.girth
+    broad = np.where(heights < 0.5, build.hip / MEAN_BUILD.hip, build.shoulder / MEAN_BUILD.shoulder)
+    centre = heights * build.trunk * body.spine
+    seen = camera.project(
+        np.stack(
+            [
+                centre,
+                centre + girth * broad * _RINGS[:, 1:2] * lateral,
+                centre + girth * _RINGS[:, 2:] * forward,
+            ]
+        )
+    )[..., :2]
+    middle, side, ahead = seen[0], seen[1] - seen[0], seen[2] - seen[0]
     along = middle[-1] - middle[0]
     across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
     reach = np.hypot(side @ across, ahead @ across)[:, None] * across
-    facing = float((camera.frame @ body.chest_frame[:, 2])[2])
-    return Trunk(middle, middle - reach, middle + reach, middle + ahead, side, facing)
+    facing = float(camera.frame[2] @ body.chest_frame[:, 2])
+    return Trunk(middle, np.stack([middle - reach, middle + reach]), seen[2], side, facing)
 
 
-def _order(start: np.ndarray, end: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Sort parts by the depth of their middle; arms count a little nearer than the trunk, legs farther."""
-    depth = 0.5 * (start[:, 2] + end[:, 2])
-    depth[[*UPPER_ARM, *FOREARM, *HAND]] += 0.035
-    depth[list(HAND)] = np.maximum(depth[list(HAND)], depth[list(FOREARM)] + 1e-3)
+def _painting_order(depth: np.ndarray) -> np.ndarray:
+    """Sort parts by the depth of their middle; arms count a little nearer than the trunk, thighs farther."""
+    depth = depth.copy()
+    depth[_ARMS] += 0.035
     depth[list(THIGH)] -= 0.045
-    depth[list(FOOT)] = np.minimum(depth[list(FOOT)], depth[list(SHANK)] - 1e-3)
+    for i in range(2):
+        depth[HAND[i]] = max(depth[HAND[i]], depth[FOREARM[i]] + 1e-3)
+        depth[FOOT[i]] = min(depth[FOOT[i]], depth[SHANK[i]] - 1e-3)
     depth[NECK] = min(depth[TRUNK], depth[HEAD]) - 0.02
-    depth[HEAD] = max(depth[HEAD], depth[NECK] + 1e-3)
     return np.argsort(depth, kind="stable")
 
 
-def distance_to_capsules(points: np.ndarray, start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return how far points (N, 2) lie outside capsules (P, …), (N, P); negative inside, in pixels."""
+def _cover(points: np.ndarray, start: np.ndarray, end: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Tell which points (N, 2) lie inside which capsules, (N, P)."""
     along = end - start
     length2 = np.maximum((along * along).sum(1), 1e-9)
     offset = points[:, None] - start
     place = np.clip((offset * along).sum(2) / length2, 0.0, 1.0)
-    nearest = offset - place[..., None] * along
-    return np.hypot(nearest[..., 0], nearest[..., 1]) - (radii[:, 0] + place * (radii[:, 1] - radii[:, 0]))
+    gap = offset - place[..., None] * along
+    return (gap * gap).sum(2) < (radii[:, 0] + place * (radii[:, 1] - radii[:, 0])) ** 2
 
 
 def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
@@ -156,42 +183,37 @@ def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 
 def _hidden(figure: Figure) -> np.ndarray:
-    """Joints behind the person's own body: covered by a foreign part, or on the far side of head or trunk."""
-    points = figure.joints[:, :2]
-    covers = distance_to_capsules(points, figure.start, figure.end, figure.radii) < 0
-    outline = np.concatenate([figure.trunk.left_edge, figure.trunk.right_edge[::-1]])
+    """Joints that a foreign part covers, and those on the far side of the head or the trunk."""
+    points, depth = figure.joints[:, :2], figure.joints[:, 2]
+    covers = _cover(points, figure.start, figure.end, figure.radii)
+    outline = np.concatenate([figure.trunk.edges[0], figure.trunk.edges[1, ::-1]])
     covers[:, TRUNK] = inside_polygon(points, outline)
     rank = np.empty(NUM_PARTS, dtype=int)
     rank[figure.order] = np.arange(NUM_PARTS)
     topmost = np.where(covers, rank, -1).argmax(1)
-    hidden = covers.any(1) & ~_OWNS[np.arange(17), topmost]
-    head_depth = figure.camera.project(figure.body.head)[2]
-    hidden[:5] |= figure.joints[:5, 2] < head_depth + np.array([0.0, 0.0, 0.0, -0.02, -0.02])
-    trunk_depth = 0.5 * (figure.joints[[5, 11], 2] + figure.joints[[6, 12], 2]).repeat(2)
-    hidden[list(_SHOULDERS_AND_HIPS)] |= figure.joints[_SHOULDERS_AND_HIPS, 2] < trunk_depth - 0.055
+    hidden = covers.any(1) & ~_OWNS[np.arange(len(points)), topmost]
+    skull = float(figure.camera.frame[2] @ figure.body.head)
+    hidden[:3] |= depth[:3] < skull
+    hidden[3:5] |= depth[3:5] < skull - 0.02
+    pairs = depth[_SHOULDERS_AND_HIPS]
+    hidden[_SHOULDERS_AND_HIPS] |= pairs < pairs.mean(1, keepdims=True) - _FAR_SIDE
     return hidden
 
 
 def outline_figure(body: Body, camera: Camera) -> Figure:
     """Project a body and order its parts."""
-    start, end, radii = _capsules(body, camera)
-    joints = camera.project(body.joints)
-    order = _order(start, end, joints)
-    trunk = _trunk(body, camera)
+    start, end = (camera.project(points) for points in _ends(body))
+    factor = np.full((NUM_PARTS, 1), body.build.girth)
+    factor[NECK], factor[HEAD] = 1.0, body.build.head
     figure = Figure(
-        body, camera, joints, start[:, :2], end[:, :2], radii, order, trunk, np.zeros(17, dtype=bool)
+        body=body,
+        camera=camera,
+        joints=camera.project(body.joints),
+        start=start[:, :2],
+        end=end[:, :2],
+        radii=camera.pixels * factor * _RADII,
+        order=_painting_order(0.5 * (start[:, 2] + end[:, 2])),
+        trunk=_trunk(body, camera),
+        hidden=np.zeros(17, dtype=bool),
     )
     return figure._replace(hidden=_hidden(figure))
-
-
-def extent(figure: Figure) -> np.ndarray:
-    """Return the corners [[x0, y0], [x1, y1]] of the box around everything that is drawn, hair aside."""
-    reach = figure.radii.max(1, keepdims=True)
-    lowest = np.minimum(figure.start, figure.end) - reach
-    highest = np.maximum(figure.start, figure.end) + reach
-    tall = (HEAD_AXES[1] - HEAD_AXES[0]) / 2 * figure.body.build.head * figure.camera.pixels
-    lowest[HEAD] -= tall
-    edges = np.concatenate([figure.trunk.left_edge, figure.trunk.right_edge])
-    parts = [part for part in range(NUM_PARTS) if part != TRUNK]
-    low = np.minimum(lowest[parts].min(0), edges.min(0))
-    return np.stack([low, np.maximum(highest[parts].max(0), edges.max(0))])

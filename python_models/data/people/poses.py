@@ -102,7 +102,9 @@ _STANCES = {
     "feet apart": Stance((_WIDE, _WIDE), (-6, 12), _EASY_ARMS + _WIDE_ARMS, 0.14),
     "walking": Stance((_STEP_AHEAD, _STEP_BACK), (0, 12), _SWINGING, 0.17),
     "running": Stance((_RUN_AHEAD, _RUN_BACK), (6, 22), _SWINGING, 0.08),
-    "seated": Stance((_SEATED, _SEATED), (-12, 18), ("on lap", "relaxed", "folded", "to face", "hand up"), 0.12),
+    "seated": Stance(
+        (_SEATED, _SEATED), (-12, 18), ("on lap", "relaxed", "folded", "to face", "hand up"), 0.12
+    ),
     "squatting": Stance((_SQUATTING, _SQUATTING), (5, 30), ("forward", "relaxed", "on lap"), 0.04),
     "kicking": Stance((_STRAIGHT, _KICK), (-15, 5), _WIDE_ARMS + _SWINGING, 0.05),
     "knee up": Stance((_STRAIGHT, _KNEE_UP), (-8, 8), _EASY_ARMS + _WIDE_ARMS, 0.04),
