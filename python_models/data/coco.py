@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .annotation_file import AnnotationFile, find_annotations
-from .records import AREA_OF_BOX, ImageReadError, PersonRecord, PoseDataset, Skeleton
+from python_models.data.annotation_file import AnnotationFile, find_annotations
+from python_models.data.records import AREA_OF_BOX, ImageReadError, PersonRecord, PoseDataset, Skeleton
 
 
 def read_image(path: str | Path, *, honour_exif: bool = False) -> np.ndarray:

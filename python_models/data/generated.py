@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .people.body import HEAD_AXES, Camera, draw_build, pose_body, rotation
-from .people.brush import Brush
-from .people.figure import Figure, inside_polygon, outline_figure
-from .people.paint import paint_figure
-from .people.poses import draw_pose
-from .people.surroundings import (
+from python_models.data.people.body import HEAD_AXES, Camera, draw_build, pose_body, rotation
+from python_models.data.people.brush import Brush
+from python_models.data.people.figure import Figure, inside_polygon, outline_figure
+from python_models.data.people.paint import paint_figure
+from python_models.data.people.poses import draw_pose
+from python_models.data.people.surroundings import (
     Occluder,
     draw_occluder,
     finish,
@@ -20,8 +20,8 @@ from .people.surroundings import (
     paint_seat,
     paint_shadow,
 )
-from .people.wardrobe import draw_outfit
-from .records import AREA_OF_BOX, COCO_SKELETON, PersonRecord, PoseDataset
+from python_models.data.people.wardrobe import draw_outfit
+from python_models.data.records import AREA_OF_BOX, COCO_SKELETON, PersonRecord, PoseDataset
 
 
 class Scene(NamedTuple):
@@ -79,8 +79,26 @@ def paint_scene(scene: Scene, seed: int, index: int) -> np.ndarray:
 
 
 class GeneratedPeople(PoseDataset):
+    """Articulated figures with COCO's 17 joints, drawn on demand: nothing is stored or downloaded.
+
+    People stand, walk, run, sit, squat, kick or bend in clothes of many cuts and patterns before clutter;
+    most face the camera, a tenth turn away from it; things stand in front of three in ten. Faces, collars,
+    buttons and pockets tell left from right. Joints behind the person's own body or an object have
+    visibility 1, joints outside the image 0. `head_size` is 0.6 times the diagonal of the head's box, as in
+    MPII; `area` is 0.53 times the box.
+
+    The same seed and index give the same person in every process; two seeds share nobody, so that one can
+    be trained on and another tested.
+
+    Args:
+        seed: which people, a whole number from 0.
+        count: how many.
+    """
+
     def __init__(self, seed: int, count: int) -> None:
-        self.seed, self.count = seed, count
+        if seed < 0 or count < 1:
+            raise ValueError(f"seed, count: expected at least 0 and 1, got {seed} and {count}")
+        self.seed = seed
         self.skeleton = COCO_SKELETON
         self.records = [self._record(index) for index in range(count)]
 

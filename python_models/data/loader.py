@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .packing import PackedSamples
-from .records import ImageReadError, PoseDataset, Sample
+from python_models.data.packing import PackedSamples
+from python_models.data.records import ImageReadError, PoseDataset, Sample
 
 # A set is refused when more of its people than this have an unreadable image.
 TOLERATED_BAD_FRACTION = 0.05
@@ -25,11 +26,6 @@ _PREFETCHED_BATCHES = 4
 def derived_seed(*parts: int) -> int:
     """Mix whole numbers such as (seed, epoch, rank) into one 63-bit seed."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def epoch_generator(seed: int, epoch: int, rank: int = 0) -> torch.Generator:
-    """Return the CPU generator that one process draws the augmentation of one epoch from."""
-    return torch.Generator().manual_seed(derived_seed(seed, epoch, rank, 1))
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -60,11 +56,12 @@ class EpochBatches(Sampler[list[int]]):
         if training and length < world_size:
             raise ValueError(f"data set: {length} people cannot be shared by {world_size} processes")
         self.length, self.batch_size, self.training = length, batch_size, training
-        self.seed, self.rank, self.world_size, self.epoch = seed, rank, world_size, 0
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.epoch, self.first_batch = 0, 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, that the next iteration belongs to."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """Choose the epoch, counted from 0, of the next iteration, and the batch it begins with."""
+        self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
         if self.training:
@@ -79,7 +76,7 @@ class EpochBatches(Sampler[list[int]]):
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
         order = torch.randperm(self.length, generator=generator).tolist()
         share = min(self.batch_size, self.length // self.world_size)
-        for number in range(len(self)):
+        for number in range(self.first_batch, len(self)):
             first = (number * self.world_size + self.rank) * share
             yield order[first : first + share]
 
@@ -123,6 +120,7 @@ def _collate(readings: Sequence[_Reading]) -> tuple[PackedSamples, list[tuple[in
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
 
 
 class PoseLoader:
@@ -174,9 +172,9 @@ class PoseLoader:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, that the next iteration belongs to."""
-        self.batches.set_epoch(epoch)
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """Choose the epoch, counted from 0, of the next iteration, and the batch it begins with."""
+        self.batches.set_epoch(epoch, first_batch)
 
     def __iter__(self) -> Iterator[PackedSamples]:
         for samples, failures in self._loader:

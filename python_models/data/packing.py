@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from .records import Sample
+from python_models.data.records import Sample
 
 
 class PackedSamples(Sequence[Sample]):

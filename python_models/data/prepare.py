@@ -8,10 +8,9 @@ from typing import NamedTuple
 import torch
 
 import pyposeops
-
-from .augment import Augmentation, AugmentationDraw
-from .packing import PackedSamples
-from .records import PoseDataset, Sample
+from python_models.data.augment import Augmentation, AugmentationDraw
+from python_models.data.packing import PackedSamples
+from python_models.data.records import PoseDataset, Sample
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -1,7 +1,7 @@
 """A body in three dimensions: proportions, joint positions from angles, and the camera.
 
-Lengths are fractions of the stature. Axes: x to the person's left, y up, z forward. The camera looks along -z:
-a person who is not turned faces it, and a larger depth is nearer.
+Lengths are fractions of the stature. Axes: x to the person's left, y up, z forward. The camera looks along
+-z: a person who is not turned faces it, and a larger depth is nearer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .poses import Limb, Pose
+from python_models.data.people.poses import Limb, Pose
 
 # Half width, half height and half depth of a head of factor 1, and the features of the face on its surface,
 # as fractions of these from the skull's centre: nose (it sticks out), eyes, ears.
@@ -62,12 +62,12 @@ class Body(NamedTuple):
 
 
 class Camera(NamedTuple):
-    """View of a body: rotation into the camera's axes, distance in statures, pixels per stature, offset (px)."""
+    """View of a body."""
 
-    frame: np.ndarray
-    distance: float
-    pixels: float
-    offset: np.ndarray
+    frame: np.ndarray  # rotation into the camera's axes
+    distance: float  # to the pelvis, in statures
+    pixels: float  # per stature, at the pelvis
+    offset: np.ndarray  # (x, y) of the pelvis in the image
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Map points (…, 3) to (x px, y px, depth in statures)."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .palette import TILE, Texture
+from python_models.data.people.palette import TILE, Texture
 
 _SUBPIXEL_BITS = 4
 _ARC = np.stack([np.cos(np.linspace(0.0, np.pi, 7)), np.sin(np.linspace(0.0, np.pi, 7))], axis=1)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .body import HEAD_AXES, MEAN_BUILD, Body, Camera
+from python_models.data.people.body import HEAD_AXES, MEAN_BUILD, Body, Camera
 
 # Parts by number. Pairs are (left, right) of the person.
 UPPER_ARM, FOREARM, HAND, THIGH, SHANK, FOOT = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11))

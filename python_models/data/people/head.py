@@ -7,11 +7,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .body import EARS, EYES, HEAD_AXES, NOSE
-from .brush import Brush, circle, ellipse_outline
-from .figure import HEAD, Figure
-from .palette import Texture
-from .wardrobe import Outfit
+from python_models.data.people.body import EARS, EYES, HEAD_AXES, NOSE
+from python_models.data.people.brush import Brush, circle, ellipse_outline
+from python_models.data.people.figure import HEAD, Figure
+from python_models.data.people.palette import Texture
+from python_models.data.people.wardrobe import Outfit
 
 _RIM = circle(24)
 # Where the face begins under the hair: tilt of its middle and half its opening, in degrees.

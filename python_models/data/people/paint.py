@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import Brush, capsule_outline, ellipse_outline, smooth
-from .figure import FOOT, FOREARM, HAND, HEAD, NECK, SHANK, THIGH, TRUNK, UPPER_ARM, Figure
-from .head import paint_hair_behind, paint_head, skull_of
-from .palette import Texture
-from .trunk import paint_trunk
-from .wardrobe import Outfit
+from python_models.data.people.brush import Brush, capsule_outline, smooth
+from python_models.data.people.figure import (
+    FOOT,
+    FOREARM,
+    HAND,
+    HEAD,
+    NECK,
+    SHANK,
+    THIGH,
+    TRUNK,
+    UPPER_ARM,
+    Figure,
+)
+from python_models.data.people.head import paint_hair_behind, paint_head, skull_of
+from python_models.data.people.palette import Texture
+from python_models.data.people.trunk import paint_trunk
+from python_models.data.people.wardrobe import Outfit
 
 _UPPER_BULGE, _LOWER_BULGE = 0.08, 0.16
 _CLOTH_WIDENING = 1.12

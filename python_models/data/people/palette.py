@@ -22,10 +22,10 @@ HAIR: Colours = (
     (140, 62, 36), (150, 150, 150), (220, 218, 214),
 )  # fmt: skip
 CLOTH: Colours = (
-    (240, 240, 238), (200, 200, 200), (130, 132, 136), (70, 72, 78), (28, 28, 32), (30, 42, 82), (52, 84, 150),
-    (104, 150, 206), (160, 30, 38), (212, 56, 48), (226, 120, 60), (236, 190, 70), (244, 226, 160),
-    (62, 110, 64), (110, 150, 92), (38, 74, 60), (92, 62, 42), (160, 124, 84), (216, 196, 164), (120, 70, 130),
-    (206, 130, 170), (246, 196, 206), (60, 150, 160), (150, 206, 200),
+    (240, 240, 238), (200, 200, 200), (130, 132, 136), (70, 72, 78), (28, 28, 32), (30, 42, 82),
+    (52, 84, 150), (104, 150, 206), (160, 30, 38), (212, 56, 48), (226, 120, 60), (236, 190, 70), (244, 226, 160),
+    (62, 110, 64), (110, 150, 92), (38, 74, 60), (92, 62, 42), (160, 124, 84), (216, 196, 164),
+    (120, 70, 130), (206, 130, 170), (246, 196, 206), (60, 150, 160), (150, 206, 200),
 )  # fmt: skip
 TROUSERS: Colours = (
     (46, 62, 96), (66, 88, 130), (100, 124, 162), (30, 34, 50), (34, 34, 36), (84, 84, 88), (130, 126, 118),
@@ -92,7 +92,7 @@ def pick(rng: np.random.Generator, colours: Colours, jitter: float = 7.0) -> np.
     """Choose a colour and move it a little; float32 (3,)."""
     colour = np.asarray(colours[rng.integers(len(colours))], dtype=np.float32)
     brightness, *shift = rng.normal(size=4)
-    moved = colour * (1.0 + 0.08 * brightness) + jitter * np.asarray(shift)
+    moved = colour * (1.0 + 0.05 * brightness) + jitter * np.asarray(shift)
     return np.clip(moved, 0, 255).astype(np.float32)
 
 
@@ -123,7 +123,7 @@ def cloth(
     kind: str = "",
     rough: float = 3.0,
 ) -> Texture:
-    """Weave a tile of one colour, or of two in one of `PATTERNS`, with folds and threads (`rough` grey levels)."""
+    """Weave a tile of one colour, or of two in one of `PATTERNS`; `rough` is its relief in grey levels."""
     folds = cv2.resize(grain(rng, 10, 10), (TILE, TILE), interpolation=cv2.INTER_LINEAR)
     relief = rough * (folds + 0.5 * grain(rng, TILE, TILE))
     planes = [relief + channel for channel in colour]

@@ -1,7 +1,7 @@
 """Poses that people take: ranges of joint angles by habit, from which one pose is drawn.
 
 Angles are in degrees. A limb is told by how far its upper part is raised from hanging straight down, toward
-which azimuth (0 away from the body's middle, 90 forward, -90 backward), and how far the elbow or knee is bent.
+which azimuth (0 away from the body's middle, 90 forward, -90 backward), and by how far elbow or knee is bent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Range = tuple[float, float]
 
 
 class ArmHabit(NamedTuple):
-    """Ranges for one arm; the elbow bends toward (inward, up, forward), made perpendicular to the upper arm."""
+    """Ranges for one arm; the elbow bends `toward` (inward, up, forward)."""
 
     raised: Range
     azimuth: Range

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .brush import Brush, capsule_outline, circle, ellipse_outline, smooth
-from .palette import (
+from python_models.data.people.brush import Brush, capsule_outline, circle, ellipse_outline, smooth
+from python_models.data.people.palette import (
     CLOTH,
     GROUNDS,
     LEAVES,
@@ -126,17 +126,17 @@ def _paint_distractor(rng: np.random.Generator, brush: Brush) -> None:
 def paint_shadow(image: np.ndarray, corners: np.ndarray, darkness: float) -> None:
     """Darken the ground under a person whose box has these corners."""
     (left, _), (right, bottom) = corners
-    reach = np.array([0.55 * (right - left), 0.12 * (right - left)])
-    top_left = np.maximum(np.array([0.5 * (left + right), bottom]) - reach, 0).astype(int)
-    region = image[top_left[1] : int(bottom + reach[1]) + 1, top_left[0] : int(right + 0.05 * reach[0]) + 1]
+    centre = np.array([0.5 * (left + right), bottom])
+    reach = (right - left) * np.array([0.55, 0.12])
+    x0, y0 = np.maximum(centre - reach - 2, 0).astype(int)
+    x1, y1 = np.maximum(centre + reach + 2, 0).astype(int)
+    region = image[y0:y1, x0:x1]
     if region.size == 0:
         return
-    mask = np.zeros(region.shape[:2], dtype=np.uint8)
-    middle = np.array([0.5 * (left + right), bottom]) - top_left
-    cv2.ellipse(
-        mask, (tuple(middle.tolist()), tuple((2 * reach).tolist()), 0.0), int(255 * darkness), -1, cv2.LINE_AA
-    )
-    region[:] = cv2.multiply(region, cv2.merge([255 - mask] * 3), scale=1.0 / 255.0)
+    mask = np.full(region.shape[:2], 255, dtype=np.uint8)
+    box = (tuple((centre - (x0, y0)).tolist()), tuple((2.0 * reach).tolist()), 0.0)
+    cv2.ellipse(mask, box, int(255 * (1.0 - darkness)), -1, cv2.LINE_AA)
+    region[:] = cv2.multiply(region, cv2.merge((mask, mask, mask)), scale=1.0 / 255.0)
 
 
 def paint_seat(rng: np.random.Generator, brush: Brush, hips: np.ndarray, ground: float) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .brush import Brush, ellipse_outline, smooth
-from .figure import RING_COUNT, UPPER_ARM, Figure, Trunk
-from .wardrobe import Outfit
+from python_models.data.people.brush import Brush, ellipse_outline, smooth
+from python_models.data.people.figure import RING_COUNT, Figure, Trunk
+from python_models.data.people.wardrobe import Outfit
 
 _HEM, _BELT, _CHEST, _ARMPIT, _COLLAR, _THROAT = 1, 3, 4, 5, 6, 7
 _TURNED = 0.12  # how much the chest must face toward or away from the camera for its marks to show

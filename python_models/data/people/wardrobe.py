@@ -6,10 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .palette import CLOTH, HAIR, PATTERNS, SHOES, SKIN, TROUSERS, Texture, cloth, pick
+from python_models.data.people.palette import (
+    CLOTH,
+    HAIR,
+    PATTERNS,
+    SHOES,
+    SKIN,
+    TROUSERS,
+    Texture,
+    cloth,
+    pick,
+)
 
 _HAIRSTYLES = {
-    "bald": 0.08, "short": 0.34, "long": 0.20, "bun": 0.08, "tail": 0.08, "afro": 0.06, "cap": 0.10, "beanie": 0.06,
+    "bald": 0.08, "short": 0.34, "long": 0.20, "bun": 0.08, "tail": 0.08, "afro": 0.06,
+    "cap": 0.10, "beanie": 0.06,
 }  # fmt: skip
 _FRONTS = {
     "plain": 0.20, "buttons": 0.20, "zip": 0.14, "open": 0.20, "tie": 0.08, "print": 0.12, "dungarees": 0.06,
