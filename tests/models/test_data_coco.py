@@ -1,7 +1,6 @@
 """COCO files: what is read, what is left out, and what is said about a file that cannot be used."""
 
 import json
-import os
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,6 @@ import pytest
 import torch
 
 from python_models.data import AnnotationError, CocoKeypoints, ImageReadError, has_split, read_image
-
-REAL_DATA = Path(os.environ.get("POSEOPS_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def minimal_content() -> dict:
@@ -169,9 +166,9 @@ def test_two_categories_with_keypoints_need_a_choice(tmp_path):
 def test_paths_and_json_that_are_wrong(tmp_path):
     with pytest.raises(AnnotationError, match="no such file or folder"):
         CocoKeypoints(tmp_path / "nowhere")
-    with pytest.raises(AnnotationError, match=r"holds neither annotations.json nor folders"):
+    with pytest.raises(AnnotationError, match=r"holds neither annotations\.json nor folders"):
         CocoKeypoints(tmp_path)
-    with pytest.raises(AnnotationError, match="not valid JSON: .* line 1 column 2"):
+    with pytest.raises(AnnotationError, match=r"not valid JSON: .* line 1 column 2"):
         CocoKeypoints(write_dataset(tmp_path, "{oops"))
     with pytest.raises(AnnotationError, match="expected a JSON object, got a list"):
         CocoKeypoints(write_dataset(tmp_path, "[]"))
@@ -192,7 +189,6 @@ def test_image_is_rgb_as_stored(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), rgb)
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real data; point POSEOPS_DATA at it")
 @pytest.mark.parametrize(
     ("folder", "people", "joints", "pairs"),
     [
@@ -205,8 +201,8 @@ def test_image_is_rgb_as_stored(tmp_path):
         ("openfield", 116, 4, 1),
     ],
 )
-def test_real_sets(folder, people, joints, pairs):
-    dataset = CocoKeypoints(REAL_DATA / folder)
+def test_real_sets(pose_data, folder, people, joints, pairs):
+    dataset = CocoKeypoints(pose_data / folder)
     assert (len(dataset), dataset.skeleton.num_joints) == (people, joints)
     assert len(dataset.skeleton.flip_pairs) == pairs
     assert dataset[people - 1].image.dtype == torch.uint8

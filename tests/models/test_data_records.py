@@ -45,7 +45,9 @@ def test_a_joint_without_partner_is_named():
 
 
 def test_lower_body_is_hips_and_below():
-    lower = [name for name, low in zip(COCO_SKELETON.joint_names, COCO_SKELETON.lower_body, strict=True) if low]
+    lower = [
+        name for name, low in zip(COCO_SKELETON.joint_names, COCO_SKELETON.lower_body, strict=True) if low
+    ]
     assert lower == [f"{side}_{part}" for part in ("hip", "knee", "ankle") for side in ("left", "right")]
 
 
