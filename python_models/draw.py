@@ -1,0 +1,171 @@
+"""Pictures of people: limbs coloured by side, several pictures on one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from python_models.data.records import Skeleton, joint_side
+
+# RGB. Left is warm and right is cold, arms and legs differ in shade, what has no side is green.
+_UPPER_COLOURS = {"left": (255, 176, 32), "right": (64, 196, 255), None: (110, 230, 90)}
+_LOWER_COLOURS = {"left": (240, 84, 60), "right": (64, 104, 240), None: (60, 180, 110)}
+_WHITE, _DARK = (255, 255, 255), (24, 24, 28)
+_FAINT_SHARE = 0.4
+_FAINT_BELOW = 0.4
+_SUBPIXEL_BITS = 4
+
+
+def draw_people(
+    image: np.ndarray,
+    people: Sequence[np.ndarray],
+    skeleton: Skeleton,
+    *,
+    truth: Sequence[np.ndarray] = (),
+    boxes: Sequence[np.ndarray] = (),
+    min_score: float = 0.2,
+    zoom: float = 1.0,
+) -> np.ndarray:
+    """Draw people into a copy of an image.
+
+    Limbs of the left side are orange and red, of the right side light and dark blue, of neither green. Lines
+    are as wide as the person is large, with a dark rim. Joints that score below `min_score` are left out,
+    limbs with one below 0.4 are faint.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        people: arrays (K, 3) of x, y, score in pixels of the image.
+        skeleton: names and limbs of the K joints.
+        truth: arrays (K, 3) of x, y, visibility, drawn as thin white lines under the people.
+        boxes: arrays (4,) xywh, drawn as thin rectangles.
+        min_score: see above.
+        zoom: the picture is enlarged by this factor before anything is drawn.
+
+    Returns:
+        The picture, uint8 (zoom * H, zoom * W, 3), RGB.
+    """
+    canvas = _enlarge(image, zoom)
+    for box in boxes:
+        x, y, width, height = box
+        _rectangle(canvas, _zoomed(np.array([[x, y], [x + width, y + height]]), zoom))
+    for joints in truth:
+        _draw_truth(canvas, _zoomed(joints, zoom), skeleton)
+    for joints in people:
+        _draw_person(canvas, _zoomed(joints, zoom), skeleton, min_score)
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray], columns: int, *, cell: tuple[int, int] | None = None, gap: int = 6
+) -> np.ndarray:
+    """Arrange pictures (uint8 RGB) on a white sheet, row by row.
+
+    cell: (height, width) that every picture is fitted into, its proportions kept; by default the largest
+    height and the largest width among them, where nothing is resized.
+    """
+    if columns < 1 or not images:
+        raise ValueError(f"expected pictures and at least 1 column, got {len(images)} and {columns}")
+    if cell is not None:
+        images = [_fit(image, cell) for image in images]
+    height = max(image.shape[0] for image in images) + gap
+    width = max(image.shape[1] for image in images) + gap
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * height + gap, columns * width + gap, 3), 255, dtype=np.uint8)
+    for position, image in enumerate(images):
+        row, column = divmod(position, columns)
+        top = gap + row * height + (height - gap - image.shape[0]) // 2
+        left = gap + column * width + (width - gap - image.shape[1]) // 2
+        sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return sheet
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write a uint8 RGB picture; the kind of file follows from the name."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path}: the picture could not be written")
+
+
+def _enlarge(image: np.ndarray, zoom: float) -> np.ndarray:
+    if zoom == 1.0:
+        return image.copy()
+    height, width = (round(side * zoom) for side in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA)
+
+
+def _fit(image: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+    return _enlarge(image, min(cell[0] / image.shape[0], cell[1] / image.shape[1]))
+
+
+def _zoomed(points: np.ndarray, zoom: float) -> np.ndarray:
+    """Move points (…, 2 or more) with the image; pixel centres are whole numbers before and after."""
+    moved = np.array(points, dtype=np.float64)
+    moved[..., :2] = (moved[..., :2] + 0.5) * zoom - 0.5
+    return moved
+
+
+def _limb_colour(skeleton: Skeleton, limb: tuple[int, int]) -> tuple[int, int, int]:
+    sides = {joint_side(skeleton.joint_names[joint]) for joint in limb} - {None}
+    side = sides.pop() if len(sides) == 1 else None
+    lower = all(skeleton.lower_body[joint] for joint in limb)
+    return (_LOWER_COLOURS if lower else _UPPER_COLOURS)[side]
+
+
+def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Sequence[int], width: int) -> None:
+    ends = [tuple(np.rint(point * (1 << _SUBPIXEL_BITS)).astype(int).tolist()) for point in (start, end)]
+    cv2.line(canvas, *ends, tuple(colour), width, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _dot(canvas: np.ndarray, centre: np.ndarray, colour: Sequence[int], radius: float) -> None:
+    scale = 1 << _SUBPIXEL_BITS
+    place = tuple(np.rint(centre * scale).astype(int).tolist())
+    cv2.circle(canvas, place, round(radius * scale), tuple(colour), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _rectangle(canvas: np.ndarray, corners: np.ndarray) -> None:
+    first, second = (tuple(np.rint(corner).astype(int).tolist()) for corner in corners)
+    cv2.rectangle(canvas, first, second, _WHITE, 1, cv2.LINE_AA)
+
+
+def _draw_truth(canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton) -> None:
+    for first, second in skeleton.limbs:
+        if joints[first, 2] > 0 and joints[second, 2] > 0:
+            _line(canvas, joints[first, :2], joints[second, :2], _WHITE, 1)
+    for joint in joints[joints[:, 2] > 0]:
+        _dot(canvas, joint[:2], _WHITE, 1.5)
+
+
+def _line_width(joints: np.ndarray) -> float:
+    """Return the width of a limb's line: a sixtieth of the person's larger side, at least 1 pixel."""
+    return max(1.0, float(np.ptp(joints[:, :2], axis=0).max()) / 60.0) if len(joints) else 1.0
+
+
+def _draw_person(canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton, min_score: float) -> None:
+    shown = joints[:, 2] >= min_score
+    width = _line_width(joints[shown])
+    score = joints[:, 2]
+    limbs = [limb for limb in skeleton.limbs if shown[list(limb)].all()]
+    faint = [limb for limb in limbs if score[list(limb)].min() < _FAINT_BELOW]
+    if faint:
+        layer = canvas.copy()
+        _draw_limbs(layer, joints, skeleton, faint, width)
+        cv2.addWeighted(layer, _FAINT_SHARE, canvas, 1.0 - _FAINT_SHARE, 0.0, dst=canvas)
+    _draw_limbs(canvas, joints, skeleton, [limb for limb in limbs if limb not in faint], width)
+    for index in np.flatnonzero(shown & (score >= _FAINT_BELOW)):
+        _dot(canvas, joints[index, :2], _DARK, 0.9 * width + 0.6)
+        _dot(canvas, joints[index, :2], _WHITE, 0.6 * width + 0.3)
+
+
+def _draw_limbs(
+    canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton, limbs: Sequence[tuple[int, int]], width: float
+) -> None:
+    thickness = round(width)
+    for first, second in limbs:
+        _line(canvas, joints[first, :2], joints[second, :2], _DARK, thickness + 2)
+    for first, second in limbs:
+        colour = _limb_colour(skeleton, (first, second))
+        _line(canvas, joints[first, :2], joints[second, :2], colour, thickness)
