@@ -36,11 +36,11 @@ class Scene(NamedTuple):
 def _draw_yaw(rng: np.random.Generator) -> float:
     """Draw how far a person is turned: mostly toward the camera, some in profile, some away from it."""
     view, spread = rng.random(), rng.normal()
-    if view < 0.74:
-        return float(np.clip(22.0 * spread, -50.0, 50.0))
-    if view < 0.89:
-        return float(rng.choice((-1.0, 1.0)) * rng.uniform(45.0, 100.0))
-    return 180.0 + float(np.clip(25.0 * spread, -60.0, 60.0))
+    if view < 0.82:
+        return float(np.clip(20.0 * spread, -45.0, 45.0))
+    if view < 0.92:
+        return float(rng.choice((-1.0, 1.0)) * rng.uniform(40.0, 90.0))
+    return 180.0 + float(np.clip(20.0 * spread, -50.0, 50.0))
 
 
 def plan_scene(seed: int, index: int) -> Scene:
@@ -56,7 +56,7 @@ def plan_scene(seed: int, index: int) -> Scene:
     zoom = float((np.array([width, height]) / extent).min()) * rng.uniform(0.72, 1.03)
     place = rng.uniform(0.1, 0.9, 2) * (np.array([width, height]) - zoom * extent)
     figure = figure.placed(zoom, place - zoom * low)
-    occluders = [draw_occluder(rng, figure.corners()) for _ in range(int(rng.random() < 0.3))]
+    occluders = [draw_occluder(rng, figure.corners()) for _ in range(int(rng.random() < 0.25))]
     return Scene((height, width), figure, pose.stance == "seated", occluders)
 
 
@@ -82,8 +82,8 @@ class GeneratedPeople(PoseDataset):
     """Articulated figures with COCO's 17 joints, drawn on demand: nothing is stored or downloaded.
 
     People stand, walk, run, sit, squat, kick or bend in clothes of many cuts and patterns before clutter;
-    most face the camera, a tenth turn away from it; things stand in front of three in ten. Faces, collars,
-    buttons and pockets tell left from right. Joints behind the person's own body or an object have
+    four in five face the camera, one in twelve turns away from it; things stand in front of one in four.
+    Faces, collars, buttons and pockets tell left from right. Joints behind the person's own body or an object have
     visibility 1, joints outside the image 0. `head_size` is 0.6 times the diagonal of the head's box, as in
     MPII; `area` is 0.53 times the box.
 

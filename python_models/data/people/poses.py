@@ -92,23 +92,24 @@ _SQUATTING = LegHabit((85, 120), (55, 85), (100, 135), (10, 25))
 _KICK = LegHabit((45, 90), (55, 95), (0, 25), (0, 15))
 _KNEE_UP = LegHabit((50, 95), (40, 90), (70, 120), (0, 25))
 
-_EASY_ARMS = ("hanging", "relaxed", "on hip", "folded", "to face", "hand up", "behind")
+# A name is as likely as it is listed often.
+_EASY_ARMS = (*["hanging"] * 5, *["relaxed"] * 2, *["on hip"] * 2, "folded", "to face", "hand up", "behind")
 _WIDE_ARMS = ("sideways", "overhead", "hand up", "forward")
 _SWINGING = ("swung ahead", "swung back", "relaxed")
 
 _STANCES = {
-    "standing": Stance((_STRAIGHT, _STRAIGHT), (-4, 8), _EASY_ARMS + _EASY_ARMS + _WIDE_ARMS, 0.22),
-    "leg at ease": Stance((_STRAIGHT, _RELAXED), (-4, 8), _EASY_ARMS, 0.10),
-    "feet apart": Stance((_WIDE, _WIDE), (-6, 12), _EASY_ARMS + _WIDE_ARMS, 0.14),
-    "walking": Stance((_STEP_AHEAD, _STEP_BACK), (0, 12), _SWINGING, 0.17),
-    "running": Stance((_RUN_AHEAD, _RUN_BACK), (6, 22), _SWINGING, 0.08),
+    "standing": Stance((_STRAIGHT, _STRAIGHT), (-4, 8), _EASY_ARMS + _WIDE_ARMS, 0.27),
+    "leg at ease": Stance((_STRAIGHT, _RELAXED), (-4, 8), _EASY_ARMS, 0.13),
+    "feet apart": Stance((_WIDE, _WIDE), (-6, 12), _EASY_ARMS + _WIDE_ARMS, 0.16),
+    "walking": Stance((_STEP_AHEAD, _STEP_BACK), (0, 12), _SWINGING, 0.19),
+    "running": Stance((_RUN_AHEAD, _RUN_BACK), (6, 22), _SWINGING, 0.06),
     "seated": Stance(
-        (_SEATED, _SEATED), (-12, 18), ("on lap", "relaxed", "folded", "to face", "hand up"), 0.12
+        (_SEATED, _SEATED), (-12, 18), ("on lap", "relaxed", "folded", "to face", "hand up"), 0.10
     ),
-    "squatting": Stance((_SQUATTING, _SQUATTING), (5, 30), ("forward", "relaxed", "on lap"), 0.04),
-    "kicking": Stance((_STRAIGHT, _KICK), (-15, 5), _WIDE_ARMS + _SWINGING, 0.05),
-    "knee up": Stance((_STRAIGHT, _KNEE_UP), (-8, 8), _EASY_ARMS + _WIDE_ARMS, 0.04),
-    "bending": Stance((_STRAIGHT, _RELAXED), (25, 50), ("hanging", "forward", "on lap"), 0.04),
+    "squatting": Stance((_SQUATTING, _SQUATTING), (5, 30), ("forward", "relaxed", "on lap"), 0.02),
+    "kicking": Stance((_STRAIGHT, _KICK), (-15, 5), _WIDE_ARMS + _SWINGING, 0.03),
+    "knee up": Stance((_STRAIGHT, _KNEE_UP), (-8, 8), _EASY_ARMS + _WIDE_ARMS, 0.02),
+    "bending": Stance((_STRAIGHT, _RELAXED), (25, 50), ("hanging", "forward", "on lap"), 0.02),
 }
 _NAMES = tuple(_STANCES)
 _CUMULATIVE = np.cumsum([stance.weight for stance in _STANCES.values()])

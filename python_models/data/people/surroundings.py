@@ -40,7 +40,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int, ground: 
     brush = Brush(image, float(height), _FROM_ABOVE, 0.15)
     for _ in range(rng.integers(2, 6)):
         (_paint_landscape if outdoors else _paint_interior)(rng, brush, horizon)
-    for _ in range(rng.integers(0, 7)):
+    for _ in range(rng.integers(0, 5)):
         _paint_distractor(rng, brush)
     if rng.random() < 0.55:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.2))
@@ -194,13 +194,13 @@ def paint_occluder(brush: Brush, occluder: Occluder) -> None:
 def finish(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Apply blur, uneven light, a colour cast and sensor noise."""
     height, width = image.shape[:2]
-    if rng.random() < 0.4:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.0))
+    if rng.random() < 0.35:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9))
     across, down = rng.uniform(-0.2, 0.2, 2)
     light = 1.0 + np.linspace(-across, across, width, dtype=np.float32)
     light = light + np.linspace(-down, down, height, dtype=np.float32)[:, None]
     cast = rng.uniform(0.78, 1.15) * rng.uniform(0.94, 1.06, 3)
     planes = [cv2.convertScaleAbs(light, alpha=128.0 * float(factor)) for factor in cast]
     image = cv2.multiply(image, cv2.merge(planes), scale=1.0 / 128.0)
-    amount = rng.uniform(0.5, 6.0) / SENSOR_NOISE_STEPS
+    amount = rng.uniform(0.5, 5.0) / SENSOR_NOISE_STEPS
     return cv2.addWeighted(image, 1.0, sensor_noise(rng, height, width), amount, -128.0 * amount)
