@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from python_models.errors import UserError
+
 ANNOTATION_FILE = "annotations.json"
 
 
-class AnnotationError(ValueError):
+class AnnotationError(UserError):
     """Annotations that cannot be used; the message names the file, the entry and the field."""
 
 

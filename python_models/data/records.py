@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from python_models.errors import UserError
+
 # Spread of human labels around the true joint, as a fraction of sqrt(area): COCO's published constants
 # (cocodataset.org, "keypoints eval") by joint name without its side.
 _PUBLISHED_SIGMAS = {
@@ -179,7 +181,7 @@ class Sample(NamedTuple):
     index: int
 
 
-class ImageReadError(ValueError):
+class ImageReadError(UserError):
     """An image that cannot be read; the message names the file."""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from python_models.data.people.poses import Limb, Pose
+from python_models.data.people.poses import Arm, Leg, Pose
 
 # Half width, half height and half depth of a head of factor 1, and the features of the face on its surface,
 # as fractions of these from the skull's centre: nose (it sticks out), eyes, ears.
@@ -23,6 +23,7 @@ _FACE = np.vstack([NOSE, EYES, EARS])
 
 _FOOT_DROP_DEG = 22.0
 _SIDES = (1.0, -1.0)
+_IMAGE_AXES = np.array([1.0, -1.0])  # rows of an image run downward
 
 
 class Build(NamedTuple):
@@ -78,9 +79,6 @@ class Camera(NamedTuple):
         return seen
 
 
-_IMAGE_AXES = np.array([1.0, -1.0])
-
-
 def rotation(axis: int, degrees: float) -> np.ndarray:
     """Return the matrix of a right-handed rotation about axis 0 (x), 1 (y) or 2 (z)."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -93,9 +91,8 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
 
 def draw_build(rng: np.random.Generator) -> Build:
     """Draw proportions around the mean."""
-    return Build(
-        *(np.array(MEAN_BUILD) * (1.0 + _BUILD_SPREAD * rng.uniform(-1.0, 1.0, len(MEAN_BUILD)))).tolist()
-    )
+    spread = 1.0 + _BUILD_SPREAD * rng.uniform(-1.0, 1.0, len(MEAN_BUILD))
+    return Build(*(np.array(MEAN_BUILD) * spread).tolist())
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -108,7 +105,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / math.sqrt(float(vector @ vector))
 
 
-def _raised(limb: Limb, side: float) -> np.ndarray:
+def _raised(limb: Arm | Leg, side: float) -> np.ndarray:
     """Return the direction of an upper arm or thigh."""
     raised, azimuth = math.radians(limb.raised), math.radians(limb.azimuth)
     outward = side * math.sin(raised) * math.cos(azimuth)
@@ -122,7 +119,7 @@ def _bent(direction: np.ndarray, toward: np.ndarray, degrees: float) -> np.ndarr
     return math.cos(angle) * direction + math.sin(angle) * perpendicular
 
 
-def _arm(shoulder: np.ndarray, frame: np.ndarray, limb: Limb, side: float, build: Build) -> np.ndarray:
+def _arm(shoulder: np.ndarray, frame: np.ndarray, limb: Arm, side: float, build: Build) -> np.ndarray:
     """Return elbow, wrist and finger tips (3, 3)."""
     upper = _raised(limb, side)
     inward, up, forward = limb.toward
@@ -133,7 +130,7 @@ def _arm(shoulder: np.ndarray, frame: np.ndarray, limb: Limb, side: float, build
     return np.array([elbow, wrist, wrist + 0.075 * lower])
 
 
-def _leg(hip: np.ndarray, limb: Limb, side: float, build: Build) -> np.ndarray:
+def _leg(hip: np.ndarray, limb: Leg, side: float, build: Build) -> np.ndarray:
     """Return knee, ankle, heel and toes (4, 3). Legs answer to gravity: their frame stays upright."""
     upper = _raised(limb, side)
     hinge = rotation(1, side * limb.turned)[:, 0]

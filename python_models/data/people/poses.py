@@ -40,22 +40,30 @@ class Stance(NamedTuple):
     weight: float
 
 
-class Limb(NamedTuple):
-    """Angles of one arm or leg as drawn."""
+class Arm(NamedTuple):
+    """Angles of one arm, as drawn from a habit."""
 
     raised: float
     azimuth: float
     bend: float
     toward: tuple[float, float, float]
-    turned: float = 0.0
+
+
+class Leg(NamedTuple):
+    """Angles of one leg, as drawn from a habit."""
+
+    raised: float
+    azimuth: float
+    bend: float
+    turned: float
 
 
 class Pose(NamedTuple):
     """All angles of one person; pairs are (left, right)."""
 
     stance: str
-    arms: tuple[Limb, Limb]
-    legs: tuple[Limb, Limb]
+    arms: tuple[Arm, Arm]
+    legs: tuple[Leg, Leg]
     lean: float
     side_bend: float
     twist: float
@@ -95,6 +103,7 @@ _KNEE_UP = LegHabit((50, 95), (40, 90), (70, 120), (0, 25))
 # A name is as likely as it is listed often.
 _EASY_ARMS = (*["hanging"] * 5, *["relaxed"] * 2, *["on hip"] * 2, "folded", "to face", "hand up", "behind")
 _WIDE_ARMS = ("sideways", "overhead", "hand up", "forward")
+_SEATED_ARMS = ("on lap", "relaxed", "folded", "to face", "hand up")
 _SWINGING = ("swung ahead", "swung back", "relaxed")
 
 _STANCES = {
@@ -103,9 +112,7 @@ _STANCES = {
     "feet apart": Stance((_WIDE, _WIDE), (-6, 12), _EASY_ARMS + _WIDE_ARMS, 0.16),
     "walking": Stance((_STEP_AHEAD, _STEP_BACK), (0, 12), _SWINGING, 0.19),
     "running": Stance((_RUN_AHEAD, _RUN_BACK), (6, 22), _SWINGING, 0.06),
-    "seated": Stance(
-        (_SEATED, _SEATED), (-12, 18), ("on lap", "relaxed", "folded", "to face", "hand up"), 0.10
-    ),
+    "seated": Stance((_SEATED, _SEATED), (-12, 18), _SEATED_ARMS, 0.10),
     "squatting": Stance((_SQUATTING, _SQUATTING), (5, 30), ("forward", "relaxed", "on lap"), 0.02),
     "kicking": Stance((_STRAIGHT, _KICK), (-15, 5), _WIDE_ARMS + _SWINGING, 0.03),
     "knee up": Stance((_STRAIGHT, _KNEE_UP), (-8, 8), _EASY_ARMS + _WIDE_ARMS, 0.02),
@@ -119,20 +126,17 @@ def _within(rng: np.random.Generator, limits: Range) -> float:
     return limits[0] + (limits[1] - limits[0]) * rng.random()
 
 
-def _arm(rng: np.random.Generator, habit: ArmHabit) -> Limb:
-    toward = np.add(habit.toward, rng.uniform(-0.2, 0.2, 3))
-    return Limb(
-        _within(rng, habit.raised), _within(rng, habit.azimuth), _within(rng, habit.bend), tuple(toward)
-    )
+def _arm(rng: np.random.Generator, habit: ArmHabit) -> Arm:
+    raised, azimuth, bend = (_within(rng, limits) for limits in habit[:3])
+    inward, up, forward = np.add(habit.toward, rng.uniform(-0.2, 0.2, 3)).tolist()
+    return Arm(raised, azimuth, bend, (inward, up, forward))
 
 
-def _leg(rng: np.random.Generator, habit: LegHabit) -> Limb:
-    angles = (_within(rng, limits) for limits in habit)
-    raised, azimuth, bend, turned = angles
-    return Limb(raised, azimuth, bend, (0.0, 0.0, 0.0), turned)
+def _leg(rng: np.random.Generator, habit: LegHabit) -> Leg:
+    return Leg(*(_within(rng, limits) for limits in habit))
 
 
-def _arms(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[Limb, Limb]:
+def _arms(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[Arm, Arm]:
     """Both arms do the same in a third of the poses, as people often do."""
     left = names[rng.integers(len(names))]
     if {"swung ahead", "swung back"} <= set(names) and left.startswith("swung"):

@@ -58,7 +58,7 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
     return name
 
 
-def _garment(rng: np.random.Generator, colours: tuple, patterned: float) -> Texture:
+def _garment(rng: np.random.Generator, colours: Colours, patterned: float) -> Texture:
     first, second = pick(rng, colours), pick(rng, colours)
     kind = PATTERNS[rng.integers(len(PATTERNS))]
     return cloth(rng, first, second if rng.random() < patterned else None, kind, rng.uniform(3, 8))
