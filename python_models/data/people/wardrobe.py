@@ -13,6 +13,7 @@ from python_models.data.people.palette import (
     SHOES,
     SKIN,
     TROUSERS,
+    Colours,
     Texture,
     cloth,
     pick,
