@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -35,6 +35,9 @@ class PackedSamples(Sequence[Sample]):
 
     def __getitem__(self, position: int) -> Sample:
         return Sample(self.images()[position], self.indices[position])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(Sample, self.images(), self.indices)
 
     def images(self) -> list[torch.Tensor]:
         """Return the images (H, W, 3) as views of the buffer."""

@@ -147,7 +147,7 @@ def paint_seat(rng: np.random.Generator, brush: Brush, hips: np.ndarray, ground:
     left, right = centre[0] - half, centre[0] + half
     if rng.random() < 0.45:
         back = np.array([[left, top], [left, top - 0.36 * unit], [right, top - 0.36 * unit], [right, top]])
-        brush.flat(smooth(back, 1), 0.8 * colour)
+        brush.flat(back, 0.8 * colour)
     depth = rng.uniform(0.04, 0.09) * unit
     for leg in (left + 0.03 * unit, right - 0.03 * unit):
         brush.line(np.array([[leg, top], [leg, ground]]), 0.6 * colour, 0.03 * unit)

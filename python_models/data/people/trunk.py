@@ -29,9 +29,8 @@ def paint_trunk(brush: Brush, figure: Figure, outfit: Outfit) -> None:
 
 def _between(trunk: Trunk, first: int, last: int) -> np.ndarray:
     """Return the outline between two rings."""
-    return np.concatenate(
-        [trunk.edges[0, first : last + 1], trunk.edges[1, last : first - 1 if first else None : -1]]
-    )
+    left, right = trunk.edges[:, first : last + 1]
+    return np.concatenate([left, right[::-1]])
 
 
 def _on_chest(trunk: Trunk, ring: int, places: Sequence[float]) -> np.ndarray:
@@ -59,40 +58,69 @@ def _panel(trunk: Trunk, first: int, last: int, low: float, high: float) -> np.n
     return np.concatenate([left, _column(trunk, first, last, -low, -high)[::-1]])
 
 
+def _dark(outfit: Outfit) -> np.ndarray:
+    """Return the colour of seams."""
+    return 0.55 * outfit.top.colour
+
+
 def _paint_front(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
-    low, high, unit = trunk.centre[_HEM], trunk.centre[-1], brush.stature
-    dark = 0.55 * outfit.top.colour
     _paint_collar(brush, trunk, outfit)
-    if outfit.front == "open":
-        panel = _panel(trunk, _HEM, _COLLAR, 0.32, 0.22)
-        brush.textured(panel, outfit.inner, high, low, 0.08 * unit)
-        for lapel in np.split(panel, 2):
-            brush.line(lapel, dark, 0.006 * unit)
-    elif outfit.front == "dungarees":
-        brush.textured(_panel(trunk, _HEM, _CHEST, 0.7, 0.48), outfit.bottom, high, low, 0.1 * unit)
-        for side in (-0.48, 0.48):
-            brush.line(_column(trunk, _CHEST, _COLLAR, side, 1.1 * side), outfit.bottom.colour, 0.022 * unit)
-    elif outfit.front == "print":
-        brush.flat(smooth(_panel(trunk, _BELT, _ARMPIT, 0.42, 0.4), 1), outfit.accent)
-    elif outfit.front == "tie":
-        knot = _on_chest(trunk, _COLLAR, (-0.1, 0.1))
-        brush.flat(np.concatenate([knot, _on_chest(trunk, _BELT, (0.13, 0.0, -0.13))]), outfit.accent)
-    elif outfit.front in ("buttons", "zip"):
-        _paint_closure(brush, trunk, outfit, dark)
+    if outfit.front in _FRONT_PAINTERS:
+        _FRONT_PAINTERS[outfit.front](brush, trunk, outfit)
     if outfit.front in ("buttons", "zip", "tie"):
-        pocket = np.concatenate(
-            [_on_chest(trunk, _CHEST, (0.38, 0.62)), _on_chest(trunk, _ARMPIT, (0.6, 0.36))]
-        )
-        pocket = 0.6 * pocket + 0.4 * pocket.mean(0)
-        brush.line(np.concatenate([pocket, pocket[:1]]), dark, 0.005 * unit)
+        _paint_pocket(brush, trunk, outfit)
 
 
-def _paint_closure(brush: Brush, trunk: Trunk, outfit: Outfit, dark: np.ndarray) -> None:
+def _paint_open_jacket(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    panel = _panel(trunk, _HEM, _COLLAR, 0.32, 0.22)
+    brush.textured(panel, outfit.inner, trunk.centre[-1], trunk.centre[_HEM], 0.08 * brush.stature)
+    for lapel in np.split(panel, 2):
+        brush.line(lapel, _dark(outfit), 0.006 * brush.stature)
+
+
+def _paint_dungarees(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    bib = _panel(trunk, _HEM, _CHEST, 0.7, 0.48)
+    brush.textured(bib, outfit.bottom, trunk.centre[-1], trunk.centre[_HEM], 0.1 * brush.stature)
+    for side in (-0.48, 0.48):
+        strap = _column(trunk, _CHEST, _COLLAR, side, 1.1 * side)
+        brush.line(strap, outfit.bottom.colour, 0.022 * brush.stature)
+
+
+def _paint_print(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    brush.flat(smooth(_panel(trunk, _BELT, _ARMPIT, 0.42, 0.4), 1), outfit.accent)
+
+
+def _paint_tie(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    knot, tip = _on_chest(trunk, _COLLAR, (-0.1, 0.1)), _on_chest(trunk, _BELT, (0.13, 0.0, -0.13))
+    brush.flat(np.concatenate([knot, tip]), outfit.accent)
+
+
+def _paint_zip(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    brush.line(_column(trunk, _HEM, _COLLAR, 0.0, 0.0), outfit.accent, 0.007 * brush.stature)
+
+
+def _paint_buttons(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
     middle = _column(trunk, _HEM, _COLLAR, 0.0, 0.0)
-    brush.line(middle, dark if outfit.front == "buttons" else outfit.accent, 0.007 * brush.stature)
-    if outfit.front == "buttons":
-        for spot in middle:
-            brush.flat(ellipse_outline(spot, 0.008 * brush.stature, 8), outfit.accent)
+    brush.line(middle, _dark(outfit), 0.007 * brush.stature)
+    for spot in middle:
+        brush.flat(ellipse_outline(spot, 0.008 * brush.stature, 8), outfit.accent)
+
+
+_FRONT_PAINTERS = {
+    "open": _paint_open_jacket,
+    "dungarees": _paint_dungarees,
+    "print": _paint_print,
+    "tie": _paint_tie,
+    "zip": _paint_zip,
+    "buttons": _paint_buttons,
+}
+
+
+def _paint_pocket(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
+    """Paint the pocket on the person's left breast."""
+    corners = np.concatenate([_on_chest(trunk, _CHEST, (0.38, 0.62)), _on_chest(trunk, _ARMPIT, (0.6, 0.36))])
+    corners = 0.6 * corners + 0.4 * corners.mean(0)
+    brush.line(np.concatenate([corners, corners[:1]]), _dark(outfit), 0.005 * brush.stature)
 
 
 def _paint_collar(brush: Brush, trunk: Trunk, outfit: Outfit) -> None:
