@@ -1,5 +1,6 @@
 """Order, resuming, sharing among processes, packing, and images that cannot be read."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from itertools import chain
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from python_models.data import (
+    CocoKeypoints,
+    GeneratedPeople,
     ImageReadError,
     PackedSamples,
     PersonRecord,
@@ -16,6 +19,7 @@ from python_models.data import (
     PoseLoader,
     Sample,
     Skeleton,
+    export_coco,
 )
 from python_models.data.loader import EpochBatches, derived_seed
 
@@ -136,6 +140,18 @@ def test_too_many_bad_images_end_the_run():
         indices(PoseLoader(Numbered(40, broken=tuple(range(5, 16))), 4, training=False))
     with pytest.warns(RuntimeWarning):
         indices(PoseLoader(Numbered(250, broken=tuple(range(5, 17))), 4, training=False))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_jpeg_on_disk_does_not_end_the_epoch(tmp_path, workers):
+    dataset = CocoKeypoints(export_coco(GeneratedPeople(0, 5), tmp_path))
+    broken = tmp_path / "images" / "000000000003.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 torn off")
+    loader = PoseLoader(dataset, 2, training=False, workers=workers)
+    with pytest.warns(
+        RuntimeWarning, match=f"{re.escape(str(broken))}: cannot be decoded as an image; left out"
+    ):
+        assert joined(indices(loader)) == [0, 1, 3, 4]
 
 
 @pytest.mark.parametrize("training", [True, False])
