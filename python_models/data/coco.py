@@ -65,14 +65,15 @@ class CocoKeypoints(PoseDataset):
         _check_image_files(file, self.records)
 
     def load_image(self, record: PersonRecord) -> np.ndarray:
-        return read_image(record.image)
+        return read_image(str(record.image))
 
     def to_coco(self) -> dict[str, Any]:
         """Return the content of the file itself, so that crowds and unlabelled people count as in COCO."""
         return AnnotationFile(self.annotation_file).content
 
     def _people(self, file: AnnotationFile, category: int, paths: Mapping[int, Path]) -> list[PersonRecord]:
-        records, seen = [], set()
+        records: list[PersonRecord] = []
+        seen: set[int] = set()
         for position, entry in enumerate(file.annotations):
             identity = file.identity(entry, f"annotations[{position}]", seen)
             seen.add(identity)
@@ -164,7 +165,7 @@ def _reason_to_leave_out(entry: Mapping[str, Any], record: PersonRecord) -> str 
 
 
 def _check_image_files(file: AnnotationFile, records: list[PersonRecord]) -> None:
-    missing = sorted({str(record.image) for record in records if not Path(record.image).is_file()})
+    missing = sorted({str(record.image) for record in records if not Path(str(record.image)).is_file()})
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise file.fault("images", f"field 'file_name': no such file {missing[0]}{others}")

@@ -124,4 +124,5 @@ class GeneratedPeople(PoseDataset):
         )
 
     def load_image(self, record: PersonRecord) -> np.ndarray:
-        return paint_scene(plan_scene(self.seed, record.image), self.seed, record.image)
+        index = int(record.image)
+        return paint_scene(plan_scene(self.seed, index), self.seed, index)

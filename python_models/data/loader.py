@@ -103,7 +103,7 @@ class _SurvivingReader(Dataset[_Reading]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> _Reading:
-        failures = []
+        failures: list[tuple[int, str]] = []
         for step in range(_REPLACEMENT_TRIES if self.replace else 1):
             candidate = (index + step) % len(self.dataset)
             try:
@@ -124,7 +124,7 @@ def _start_worker(_: int) -> None:
 
 
 class PoseLoader:
-    """Iterates over a data set in batches of decoded images (`PackedSamples`, a sequence of `Sample`).
+    """Iterates over a data set in batches of decoded images (`PackedSamples`).
 
     An unreadable image costs one warning that names the file. Training replaces it by the next readable
     record, so that batches keep their size on every process; evaluation leaves it out. More than 10 such

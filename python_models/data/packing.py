@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 
 from python_models.data.records import Sample
 
 
-class PackedSamples(Sequence[Sample]):
+class PackedSamples:
     """A batch of samples whose pixels lie one after another in `pixels` (uint8).
 
     A list of tensors would cost each worker hand-over one file descriptor, and each copy to a GPU one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -11,6 +11,8 @@ import pyposeops
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
+
+Encoding = Literal["msra", "unbiased", "udp"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -56,7 +58,7 @@ class BatchPreparer:
         size: tuple[int, int] = (256, 192),
         heatmap_size: tuple[int, int] | None = None,
         sigma: float = 2.0,
-        encoding: str = "msra",
+        encoding: Encoding = "msra",
         augmentation: Augmentation | None = None,
         padding: float = 1.25,
         mean: tuple[float, float, float] = IMAGENET_MEAN,
@@ -73,7 +75,7 @@ class BatchPreparer:
             )
         self.size, self.heatmap_size = size, heatmap_size or (size[0] // 4, size[1] // 4)
         self.sigma, self.encoding, self.augmentation = sigma, encoding, augmentation
-        self.convention = "udp" if encoding == "udp" else "msra"
+        self.convention: Literal["msra", "udp"] = "udp" if encoding == "udp" else "msra"
         self.padding, self.mean, self.std = padding, mean, std
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
         self._flip_order = torch.tensor(skeleton.flip_order)
@@ -111,13 +113,14 @@ class BatchPreparer:
         return self.augmentation.draw(*people, self._lower_body, generator)
 
     def _affines(self, boxes: torch.Tensor, draw: AugmentationDraw | None) -> torch.Tensor:
-        drawn = (
-            {}
-            if draw is None
-            else {"scale": draw.scale, "rotation_deg": draw.rotation_deg, "flip": draw.flip}
-        )
         return pyposeops.affine_from_box(
-            boxes, self.size, convention=self.convention, padding=self.padding, **drawn
+            boxes,
+            self.size,
+            convention=self.convention,
+            padding=self.padding,
+            scale=None if draw is None else draw.scale,
+            rotation_deg=None if draw is None else draw.rotation_deg,
+            flip=None if draw is None else draw.flip,
         )
 
     def _swap_sides(
@@ -132,9 +135,7 @@ class BatchPreparer:
     def _crop(
         self, packed: PackedSamples, affines: torch.Tensor, draw: AugmentationDraw | None
     ) -> torch.Tensor:
-        colour = {}
-        if draw is not None:
-            colour["gain"], colour["bias"] = self._upload(draw.gain, draw.bias)
+        gain, bias = (None, None) if draw is None else self._upload(draw.gain, draw.bias)
         return pyposeops.crop_images(
             packed.to(self.device).images(),
             affines,
@@ -143,7 +144,8 @@ class BatchPreparer:
             std=self.std,
             out_dtype=self.dtype,
             channels_last=self.channels_last,
-            **colour,
+            gain=gain,
+            bias=bias,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -174,7 +174,8 @@ class PersonRecord:
     head_size: float | None = None
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True)
+class Sample:
     """What a worker produces for one person: the whole image, uint8 (H, W, 3) RGB, and the record's index."""
 
     image: torch.Tensor

@@ -35,11 +35,11 @@ def _between(trunk: Trunk, first: int, last: int) -> np.ndarray:
 
 def _on_chest(trunk: Trunk, ring: int, places: Sequence[float]) -> np.ndarray:
     """Return points on the front of a ring, at fractions of the half width toward the person's left."""
-    places = np.asarray(places)[:, None]
+    lateral = np.asarray(places)[:, None]
     return (
         trunk.centre[ring]
-        + places * trunk.side[ring]
-        + np.sqrt(1.0 - places**2) * (trunk.front[ring] - trunk.centre[ring])
+        + lateral * trunk.side[ring]
+        + np.sqrt(1.0 - lateral**2) * (trunk.front[ring] - trunk.centre[ring])
     )
 
 
