@@ -28,7 +28,7 @@ class Effort:
     overhead_rounds: int
 
 
-FULL = Effort(case_s=4.0, slow_starts=True, overhead_calls=2000, overhead_rounds=25)
+FULL = Effort(case_s=3.0, slow_starts=True, overhead_calls=2000, overhead_rounds=25)
 QUICK = Effort(case_s=1.0, slow_starts=False, overhead_calls=500, overhead_rounds=9)
 
 

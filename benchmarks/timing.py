@@ -19,7 +19,7 @@ MIN_ROUNDS, MAX_ROUNDS = 3, 60
 MIN_QUIET = 7  # undisturbed slices wanted of every contender on the CPU
 SLICE_S = 0.004  # one contender's share of a round on the CPU: long against a thread pool's wake-up
 QUIET = 0.02  # a slice is undisturbed when its threads waited for a core less than this share of the time
-PATIENCE = 3  # how many times the budget may be spent waiting for undisturbed slices
+PATIENCE = 2  # how many times the budget may be spent waiting for undisturbed slices
 GRAPH_LAUNCHES = 20
 
 
