@@ -36,10 +36,10 @@ class Scene(NamedTuple):
 def _draw_yaw(rng: np.random.Generator) -> float:
     """Draw how far a person is turned: mostly toward the camera, some in profile, some away from it."""
     view, spread = rng.random(), rng.normal()
-    if view < 0.82:
+    if view < 0.85:
         return float(np.clip(20.0 * spread, -45.0, 45.0))
-    if view < 0.92:
-        return float(rng.choice((-1.0, 1.0)) * rng.uniform(40.0, 90.0))
+    if view < 0.94:
+        return float(rng.choice((-1.0, 1.0)) * rng.uniform(40.0, 85.0))
     return 180.0 + float(np.clip(20.0 * spread, -50.0, 50.0))
 
 
@@ -69,7 +69,7 @@ def paint_scene(scene: Scene, seed: int, index: int) -> np.ndarray:
     paint_shadow(image, corners, rng.uniform(0.2, 0.55))
     turn = rng.uniform(-np.pi, 0.0)
     light = rng.uniform(0.3, 0.9) * np.array([np.cos(turn), np.sin(turn)])
-    brush = Brush(image, figure.camera.pixels, light, rng.uniform(0.15, 0.3))
+    brush = Brush(image, figure.camera.pixels, light, rng.uniform(0.25, 0.45))
     if scene.seated:
         paint_seat(rng, brush, figure.joints[11:13, :2], ground)
     paint_figure(brush, figure, draw_outfit(rng))
@@ -82,7 +82,7 @@ class GeneratedPeople(PoseDataset):
     """Articulated figures with COCO's 17 joints, drawn on demand: nothing is stored or downloaded.
 
     People stand, walk, run, sit, squat, kick or bend in clothes of many cuts and patterns before clutter;
-    four in five face the camera, one in twelve turns away from it; things stand in front of one in four.
+    four in five face the camera, one in sixteen turns away from it; things stand in front of one in four.
     Faces, collars, buttons and pockets tell left from right. Joints behind the person's own body or an object have
     visibility 1, joints outside the image 0. `head_size` is 0.6 times the diagonal of the head's box, as in
     MPII; `area` is 0.53 times the box.

@@ -74,7 +74,7 @@ class Pose(NamedTuple):
 
 _ARMS = {
     "hanging": ArmHabit((3, 18), (-30, 60), (5, 30), (0.3, 0.0, 1.0)),
-    "relaxed": ArmHabit((8, 28), (10, 80), (25, 70), (0.5, 0.2, 1.0)),
+    "relaxed": ArmHabit((8, 28), (10, 80), (20, 60), (0.5, 0.2, 1.0)),
     "on hip": ArmHabit((34, 52), (-35, 0), (80, 105), (1.0, -0.2, 0.35)),
     "folded": ArmHabit((12, 28), (30, 70), (85, 110), (1.0, 0.1, 0.6)),
     "to face": ArmHabit((25, 60), (45, 85), (115, 140), (0.5, 1.0, 0.4)),
@@ -83,8 +83,8 @@ _ARMS = {
     "hand up": ArmHabit((60, 105), (-5, 35), (70, 115), (0.15, 1.0, 0.2)),
     "overhead": ArmHabit((135, 172), (0, 50), (0, 45), (1.0, 0.3, 0.4)),
     "behind": ArmHabit((15, 32), (-70, -35), (30, 70), (1.0, 0.0, -0.2)),
-    "swung ahead": ArmHabit((15, 45), (75, 100), (20, 95), (0.3, 0.6, 1.0)),
-    "swung back": ArmHabit((15, 45), (-95, -70), (15, 80), (0.2, 0.0, 1.0)),
+    "swung ahead": ArmHabit((15, 40), (75, 100), (15, 70), (0.3, 0.6, 1.0)),
+    "swung back": ArmHabit((15, 40), (-95, -70), (10, 60), (0.2, 0.0, 1.0)),
     "on lap": ArmHabit((12, 30), (50, 85), (40, 75), (0.35, 0.2, 1.0)),
 }
 
@@ -101,8 +101,8 @@ _KICK = LegHabit((45, 90), (55, 95), (0, 25), (0, 15))
 _KNEE_UP = LegHabit((50, 95), (40, 90), (70, 120), (0, 25))
 
 # A name is as likely as it is listed often.
-_EASY_ARMS = (*["hanging"] * 5, *["relaxed"] * 2, *["on hip"] * 2, "folded", "to face", "hand up", "behind")
-_WIDE_ARMS = ("sideways", "overhead", "hand up", "forward")
+_EASY_ARMS = (*["hanging"] * 8, *["relaxed"] * 3, *["on hip"] * 2, "folded", "to face", "hand up", "behind")
+_WIDE_ARMS = ("sideways", "overhead", "hand up")
 _SEATED_ARMS = ("on lap", "relaxed", "folded", "to face", "hand up")
 _SWINGING = ("swung ahead", "swung back", "relaxed")
 

@@ -40,7 +40,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int, ground: 
     brush = Brush(image, float(height), _FROM_ABOVE, 0.15)
     for _ in range(rng.integers(2, 6)):
         (_paint_landscape if outdoors else _paint_interior)(rng, brush, horizon)
-    for _ in range(rng.integers(0, 5)):
+    for _ in range(rng.integers(0, 4)):
         _paint_distractor(rng, brush)
     if rng.random() < 0.55:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.2))
