@@ -244,13 +244,10 @@ def crop_images(
     Source: the crops of Xiao et al., ECCV 2018, and Huang et al., CVPR 2020 (published codes).
     """
     height, width = crop_size(size)
-    affines = _affines(
-        boxes_or_affines, (height, width), convention, padding, rotation_deg, scale, flip
-    ).detach()
+    affines = _affines(boxes_or_affines, (height, width), convention, padding, rotation_deg, scale, flip)
     listed = [images] if isinstance(images, Tensor) else list(images)
     factors = [float(value) for value in mean], [float(value) for value in std]
-    jitter = [None if value is None else value.detach() for value in (gain, bias)]
-    options = (*factors, image_index, *jitter, reverse_channels, float(border_value), round_uint8)
+    options = (*factors, image_index, gain, bias, reverse_channels, float(border_value), round_uint8)
     if out is None:
         crops: Tensor = _op(listed, affines, height, width, *options, out_dtype, channels_last)
         return crops

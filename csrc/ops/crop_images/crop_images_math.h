@@ -19,6 +19,23 @@ constexpr int kFractionBits = 32;
 constexpr double kFixedOne = 4294967296.0;       // one pixel
 constexpr double kPositionLimit = 1073741824.0;  // 2^30 px: sums of three positions stay below 2^63
 
+// Products that are rounded on every device. CUDA would otherwise fuse them with a following sum, and positions and
+// values on the edge of round_uint8 would fall differently than on the CPU.
+POSEOPS_HD float product(float a, float b) {
+#if defined(__CUDA_ARCH__)
+    return __fmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+POSEOPS_HD double product(double a, double b) {
+#if defined(__CUDA_ARCH__)
+    return __dmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+
 // Source position of crop pixel (u, v), in image pixels, fixed-point: (x0 + u xu + v xv, y0 + u yu + v yv).
 struct SourceGrid {
     int64_t x0, xu, xv;
@@ -38,13 +55,13 @@ POSEOPS_HD bool within_position_limit(double origin, double du, double dv, doubl
 // `a`: the affine, row by row, image -> crop. A determinant of 0 makes the inverse infinite or NaN, hence
 // invalid.
 POSEOPS_HD SourceGrid source_grid(const double a[6], int64_t crop_width, int64_t crop_height) {
-    const double inverse_determinant = 1.0 / (a[0] * a[4] - a[1] * a[3]);
+    const double inverse_determinant = 1.0 / (product(a[0], a[4]) - product(a[1], a[3]));
     const double xu = a[4] * inverse_determinant;
     const double xv = -a[1] * inverse_determinant;
     const double yu = -a[3] * inverse_determinant;
     const double yv = a[0] * inverse_determinant;
-    const double x0 = -xu * a[2] - xv * a[5];
-    const double y0 = -yu * a[2] - yv * a[5];
+    const double x0 = -product(xu, a[2]) - product(xv, a[5]);
+    const double y0 = -product(yu, a[2]) - product(yv, a[5]);
     const double width = static_cast<double>(crop_width);
     const double height = static_cast<double>(crop_height);
     SourceGrid grid = {};
@@ -68,20 +85,11 @@ POSEOPS_HD float fraction(uint32_t fraction_bits) {
     return static_cast<float>(static_cast<int32_t>(fraction_bits >> 8)) * (1.0f / 16777216.0f);
 }
 
-// a * b + c in two roundings on every device, so that values on the edge of round_uint8 fall the same way.
-POSEOPS_HD float multiply_add(float a, float b, float c) {
-#if defined(__CUDA_ARCH__)
-    return __fadd_rn(__fmul_rn(a, b), c);
-#else
-    return a * b + c;
-#endif
-}
-
 POSEOPS_HD float bilinear(float top_left, float top_right, float bottom_left, float bottom_right,
                           float right_weight, float bottom_weight) {
-    const float top = multiply_add(top_right - top_left, right_weight, top_left);
-    const float bottom = multiply_add(bottom_right - bottom_left, right_weight, bottom_left);
-    return multiply_add(bottom - top, bottom_weight, top);
+    const float top = top_left + product(top_right - top_left, right_weight);
+    const float bottom = bottom_left + product(bottom_right - bottom_left, right_weight);
+    return top + product(bottom - top, bottom_weight);
 }
 
 // Half to even: adding 1.5 * 2^23 leaves no fraction bits. For 0 <= value <= 255.
@@ -132,7 +140,7 @@ POSEOPS_HD ChannelTransform channel_transform(const Normalisation& normalisation
 }
 
 POSEOPS_HD float finished_value(float value, ChannelTransform transform, bool round_uint8) {
-    return multiply_add(round_uint8 ? round_half_even(value) : value, transform.scale, transform.shift);
+    return product(round_uint8 ? round_half_even(value) : value, transform.scale) + transform.shift;
 }
 
 // A uint8 image; strides in bytes, of either sign.
