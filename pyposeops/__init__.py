@@ -7,6 +7,7 @@ from pyposeops._info import build_info
 from pyposeops.ops.affine import affine_from_box, invert_affine, transform_keypoints
 from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
+from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
 
 __version__: str = _core.build_information()["version"]
 
@@ -14,11 +15,13 @@ _core.bind_torch_tensor_type(torch.Tensor)
 
 __all__ = [
     "GaussianHeatmaps",
+    "Keypoints",
     "__version__",
     "affine_from_box",
     "build_info",
     "crop_images",
     "gaussian_heatmap",
+    "heatmap_decode",
     "invert_affine",
     "reference",
     "transform_keypoints",

@@ -1,9 +1,9 @@
-"""Registers operators with PyTorch and lets the public functions take NumPy arrays."""
+"""What the operators share: registration with PyTorch, named options, NumPy arrays in and out."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -32,6 +32,14 @@ def register(schema: str, kernel: Callable[..., Any], fake: Callable[..., Any]) 
     torch.library.register_fake(f"pyposeops::{name}", fake, lib=_LIBRARY)
     operator: Callable[..., Any] = getattr(torch.ops.pyposeops, name).default
     return operator
+
+
+def choice(value: str, codes: Mapping[str, int], name: str) -> int:
+    """The code of an option, as the C++ side knows it; an unknown one is a ValueError that lists them all."""
+    try:
+        return codes[value]
+    except (KeyError, TypeError):
+        raise ValueError(f"{name}: expected one of {', '.join(codes)}, got {value!r}") from None
 
 
 def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:

@@ -16,6 +16,7 @@ namespace pyposeops {
 
 void bind_crop_images(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
+void bind_heatmap_decode(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
 int cuda_device_count();  // core/cuda/runtime.cu
@@ -68,4 +69,5 @@ PYBIND11_MODULE(_core, module) {
 
     bind_crop_images(module);
     bind_gaussian_heatmap(module);
+    bind_heatmap_decode(module);
 }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pyposeops import _core, reference
-from pyposeops._library import accepts_numpy, register
+from pyposeops._library import accepts_numpy, choice, register
 
 Encoding = Literal["msra", "unbiased", "udp"]
 Compat = Literal["fixed", "reference"]
@@ -220,13 +220,6 @@ def _pair(size: Sequence[int], name: str) -> tuple[int, int]:
     return height, width
 
 
-def _choice(value: str, codes: dict[str, int], name: str) -> int:
-    try:
-        return codes[value]
-    except (KeyError, TypeError):
-        raise ValueError(f"{name}: expected one of {', '.join(codes)}, got {value!r}") from None
-
-
 @accepts_numpy
 def gaussian_heatmap(
     keypoints: Tensor,
@@ -299,8 +292,8 @@ def gaussian_heatmap(
     2020, section 3.2. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
     """
     height, width = _pair(size, "size")
-    code = _choice(encoding, _ENCODINGS, "encoding")
-    quirks = _choice(compat, _COMPAT, "compat") == 1
+    code = choice(encoding, _ENCODINGS, "encoding")
+    quirks = choice(compat, _COMPAT, "compat") == 1
     stride = None
     if input_size is not None:
         stride = _stride((height, width), _pair(input_size, "input_size"), encoding)

@@ -2,5 +2,6 @@
 
 from pyposeops.reference.crop_images import crop_images
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
+from pyposeops.reference.heatmap_decode import heatmap_decode
 
-__all__ = ["crop_images", "gaussian_heatmap"]
+__all__ = ["crop_images", "gaussian_heatmap", "heatmap_decode"]
