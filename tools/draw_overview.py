@@ -39,7 +39,7 @@ def panels() -> list[tuple[str, np.ndarray]]:
         ("uint8 image, person box", draw_people(image, [], dataset.skeleton, boxes=[record.box_xywh])),
         ("crop_images", crop[0].permute(1, 2, 0).clamp(0, 1).numpy()),
         ("gaussian_heatmap", target.heatmaps[0].amax(0).numpy()),
-        ("heatmap_decode, back in the image", draw_people(image, [people], dataset.skeleton)),
+        ("heatmap_decode", draw_people(image, [people], dataset.skeleton)),
     ]
 
 
