@@ -1,0 +1,174 @@
+"""Weights from elsewhere: public checkpoints, ImageNet ResNets and our own, by path or URL.
+
+Files are read with torch's weights-only unpickler: tensors, numbers, strings and NumPy arrays; a file that asks for
+anything else is refused, so no code from a checkpoint ever runs.
+"""
+
+import hashlib
+import logging
+import pickle
+import urllib.error
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from python_models.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Metadata of public checkpoints holds NumPy arrays; rebuilding one runs no code of the file's choosing. NumPy 2.0
+# renamed its module, and a file may come from either side.
+_NUMPY_REBUILDERS = [
+    (rebuild, f"numpy.{core}.multiarray.{rebuild.__name__}")
+    for rebuild in (np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0])
+    for core in ("core", "_core")
+]
+_NUMPY_TYPES = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in np.typecodes["All"]}]
+_SAFE_GLOBALS: list[Any] = [*_NUMPY_REBUILDERS, *_NUMPY_TYPES]
+
+# Wrappers (DataParallel, torch.compile) and mmpose put their parts' names in front.
+_PREFIXES = ("module.", "_orig_mod.", "backbone.", "keypoint_head.", "head.")
+_IGNORED_PREFIXES = ("data_preprocessor.",)
+
+
+def read_checkpoint(source: str | Path) -> dict[str, Any]:
+    """Everything a checkpoint file holds, read on the CPU; `source` is a path or an http(s)/file URL."""
+    path = (
+        _download(str(source)) if urlparse(str(source)).scheme in ("http", "https", "file") else Path(source)
+    )
+    if not path.is_file():
+        raise UserError(f"checkpoint {path}: no such file")
+    try:
+        with torch.serialization.safe_globals(_SAFE_GLOBALS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"checkpoint {path}: holds more than weights and is not opened ({reason})") from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise UserError(f"checkpoint {path}: not a readable PyTorch file ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"checkpoint {path}: expected a dictionary of weights, got {type(content).__name__}")
+    return content
+
+
+def _download(url: str) -> Path:
+    """Fetch a URL into torch's checkpoint folder once; an interrupted download leaves nothing behind."""
+    digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / f"{digest}-{Path(urlparse(url).path).name}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=False)
+        except (urllib.error.URLError, OSError) as error:
+            raise UserError(f"checkpoint {url}: could not be downloaded ({error})") from error
+    return path
+
+
+def weights_of(content: Mapping[str, Any], source: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, whether it is a bare state_dict or keeps one under "state_dict" or "model"."""
+    for key in ("state_dict", "model"):
+        if isinstance(content.get(key), Mapping):
+            content = content[key]
+    weights = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not weights:
+        raise UserError(f"checkpoint {source}: holds no weights")
+    return weights
+
+
+def match_names(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drop leading name parts that the model does not use: `module.`, and mmpose's `backbone.` and `head.`"""
+    renamed = dict(weights)
+    for prefix in _PREFIXES:
+        if not any(name.startswith(prefix) for name in wanted):
+            renamed = {name.removeprefix(prefix): value for name, value in renamed.items()}
+    return renamed
+
+
+def load_pretrained(model: nn.Module, source: str | Path, *, reset_final: bool = False) -> str:
+    """Load weights into a model and say in one line what was loaded.
+
+    Accepts a bare state_dict, {"state_dict": ...} or {"model": ...}; names with `module.` in front; mmpose's names;
+    ImageNet ResNet weights (their classifier is dropped, the pose head keeps its random start); our own runs.
+
+    Args:
+        model: Its `final_layer_name` tells which layer depends on the joint count.
+        source: Path or URL.
+        reset_final: Where the joint count differs, keep the model's random final layer instead of raising.
+
+    Raises:
+        UserError: unreadable file, weights of another network, or another joint count.
+    """
+    return load_weights(model, weights_of(read_checkpoint(source), source), source, reset_final=reset_final)
+
+
+def load_weights(
+    model: nn.Module, weights: Mapping[str, Tensor], source: str | Path, *, reset_final: bool = False
+) -> str:
+    """`load_pretrained` for weights that were read already; `source` is named in messages only."""
+    wanted = model.state_dict()
+    weights = match_names(weights, wanted)
+    absent: set[str] = set()  # parts of the model that the file need not have
+    note = "all layers"
+    if "fc.weight" in weights and "fc.weight" not in wanted:
+        weights = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+        absent = _parts(wanted) - _parts(weights)
+        note = f"ImageNet trunk; {' and '.join(sorted(absent))} start at random"
+    elif joint_counts := _differing_joint_counts(model, weights, wanted):
+        if not reset_final:
+            raise UserError(_joint_count_message(source, *joint_counts))
+        absent = {model.final_layer_name}
+        weights = {name: value for name, value in weights.items() if name.split(".")[0] not in absent}
+        note = f"all but {model.final_layer_name}, which starts at random"
+    _check_fit(weights, wanted, absent, source)
+    model.load_state_dict({name: value for name, value in weights.items() if name in wanted}, strict=False)
+    message = f"loaded {source}: {note}"
+    log.info(message)
+    return message
+
+
+def _parts(names: Iterable[str]) -> set[str]:
+    """Top-level modules: "layer1.0.conv1.weight" -> "layer1"."""
+    return {name.split(".")[0] for name in names}
+
+
+def _differing_joint_counts(
+    model: nn.Module, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
+) -> tuple[int, int] | None:
+    """(joints in the file, joints of the model) where they differ."""
+    key = f"{model.final_layer_name}.weight"
+    if key not in weights or len(weights[key]) == len(wanted[key]):
+        return None
+    return len(weights[key]), len(wanted[key])
+
+
+def _joint_count_message(source: str | Path, theirs: int, ours: int) -> str:
+    return (
+        f"checkpoint {source}: made for {theirs} joints, the model has {ours}; "
+        "training can let that layer start at random (reset_final)"
+    )
+
+
+def _check_fit(
+    weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], absent: set[str], source: str | Path
+) -> None:
+    """Every tensor has a place of its shape, and every place outside `absent` a tensor."""
+    fault = f"checkpoint {source}: not weights of this model"
+    for name, value in weights.items():
+        if name not in wanted and not name.startswith(_IGNORED_PREFIXES):
+            raise UserError(f"{fault}; it has no {name}")
+        if name in wanted and value.shape != wanted[name].shape:
+            shapes = f"{tuple(value.shape)}, the model wants {tuple(wanted[name].shape)}"
+            raise UserError(f"{fault}; {name} has shape {shapes}")
+    for name in wanted:
+        # Checkpoints older than the counter of batches lack it; nothing depends on it.
+        if (
+            name not in weights
+            and name.split(".")[0] not in absent
+            and not name.endswith("num_batches_tracked")
+        ):
+            raise UserError(f"{fault}; {name} is missing")

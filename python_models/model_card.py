@@ -1,0 +1,99 @@
+"""What a checkpoint of ours says about its model, and rebuilding the model from it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from python_models.checkpoints import load_weights, read_checkpoint, weights_of
+from python_models.data import COCO_SKELETON, Augmentation, BatchPreparer, PoseDataset, Skeleton
+from python_models.errors import UserError
+from python_models.zoo import create_model, model_info
+
+Encoding = Literal["msra", "unbiased", "udp"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that is needed to run a model on an image, besides its weights."""
+
+    model: str
+    input_size: tuple[int, int]  # (height, width) of the crop in pixels
+    skeleton: Skeleton
+    encoding: Encoding = "msra"
+    sigma_px: float = 2.0
+    options: dict[str, Any] = field(default_factory=dict)  # of the architecture
+
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        stride = model_info(self.model).stride
+        return self.input_size[0] // stride, self.input_size[1] // stride
+
+    def create(self) -> nn.Module:
+        """The model with random weights."""
+        try:
+            return create_model(self.model, num_joints=self.skeleton.num_joints, **self.options)
+        except TypeError as error:
+            raise UserError(f"model {self.model}: options {self.options} do not fit ({error})") from error
+
+    def batch_preparer(
+        self,
+        dataset: PoseDataset,
+        device: torch.device,
+        *,
+        augmentation: Augmentation | None = None,
+        channels_last: bool = False,
+    ) -> BatchPreparer:
+        """What makes this model's batches from the images of a data set."""
+        info = model_info(self.model)
+        return BatchPreparer(
+            dataset,
+            size=self.input_size,
+            heatmap_size=self.heatmap_size,
+            sigma=self.sigma_px,
+            encoding=self.encoding,
+            augmentation=augmentation,
+            mean=info.mean,
+            std=info.std,
+            channels_last=channels_last,
+            device=device,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the weights-only reader wants them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ModelCard":
+        return cls(**{**content, "skeleton": Skeleton(**content["skeleton"])})
+
+
+def default_card(model: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
+    """The card of a model as published."""
+    info = model_info(model)
+    return ModelCard(model, info.input_size, skeleton, sigma_px=info.sigma_px)
+
+
+def load_model(
+    weights: str | Path, *, model: str | None = None, skeleton: Skeleton = COCO_SKELETON
+) -> tuple[nn.Module, ModelCard]:
+    """Rebuild a trained model in eval mode, with the card that says how to use it.
+
+    Args:
+        weights: Path or URL. A checkpoint of ours knows its model; for others `model` names it.
+        model: Name in the zoo, only for weights that do not know theirs.
+        skeleton: Joints of a model whose weights do not name them.
+    """
+    content = read_checkpoint(weights)
+    if "card" in content:
+        card = ModelCard.from_dict(content["card"])
+    elif model is not None:
+        card = default_card(model, skeleton)
+    else:
+        raise UserError(f"checkpoint {weights}: does not name its model; pass it with --model")
+    network = card.create()
+    load_weights(network, weights_of(content, weights), weights)
+    return network.eval(), card

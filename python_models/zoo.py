@@ -1,0 +1,91 @@
+"""The list of models: each architecture file registers its builders here, with the input they were made for."""
+
+import fnmatch
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from python_models.checkpoints import load_pretrained
+from python_models.errors import unknown_name
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model expects of its input and what its heat maps look like; training may choose other values."""
+
+    input_size: tuple[int, int] = (256, 192)  # (height, width) of the crop in pixels
+    size_multiple: int = 32  # height and width must be multiples of it
+    stride: int = 4  # crop pixels per heat-map pixel
+    sigma_px: float = 2.0  # standard deviation of the target Gaussian in heat-map pixels
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # RGB, images in 0..1
+    std: tuple[float, float, float] = IMAGENET_STD
+    source: str = ""  # authors, venue
+
+
+Builder = Callable[..., nn.Module]
+_BUILDERS: dict[str, Builder] = {}
+_INFOS: dict[str, ModelInfo] = {}
+
+
+def register_model(info: ModelInfo) -> Callable[[Builder], Builder]:
+    """Decorator: makes `builder(num_joints, **options)` available by its function name."""
+
+    def register(builder: Builder) -> Builder:
+        _BUILDERS[builder.__name__] = builder
+        _INFOS[builder.__name__] = info
+        return builder
+
+    return register
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the models that match a shell-style pattern, numbers in their order."""
+    return sorted(fnmatch.filter(_BUILDERS, pattern), key=_natural_order)
+
+
+def _natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key: digits count as numbers, so resnet18 comes before resnet101."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def model_info(name: str) -> ModelInfo:
+    """The input a model was made for."""
+    if name not in _INFOS:
+        raise unknown_name("model", name, _INFOS)
+    return _INFOS[name]
+
+
+def create_model(
+    name: str,
+    *,
+    num_joints: int = 17,
+    pretrained: str | None = None,
+    reset_final: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Build a model by name.
+
+    Args:
+        name: One of `list_models()`.
+        num_joints: Number of heat maps.
+        pretrained: Path or URL of weights to start from; see `python_models.checkpoints`.
+        reset_final: Where the weights have another joint count, start the last layer at random instead of
+            raising.
+        options: Passed to the architecture, e.g. `deconv_channels=(64, 64, 64)`.
+
+    Example:
+        >>> create_model("pose_resnet18", num_joints=14)(torch.zeros(1, 3, 256, 192)).shape
+        torch.Size([1, 14, 64, 48])
+    """
+    if name not in _BUILDERS:
+        raise unknown_name("model", name, _BUILDERS)
+    model = _BUILDERS[name](num_joints=num_joints, **options)
+    if pretrained is not None:
+        load_pretrained(model, pretrained, reset_final=reset_final)
+    return model

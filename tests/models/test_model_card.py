@@ -1,0 +1,34 @@
+"""A checkpoint rebuilds its model; foreign weights need a name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from python_models.errors import UserError
+from python_models.files import save_checkpoint
+from python_models.model_card import ModelCard, default_card, load_model
+from tests.models.tiny import DOTS, TINY_OPTIONS
+
+
+def test_a_checkpoint_of_ours_knows_its_model(tmp_path: Path):
+    card = ModelCard("pose_resnet18", (64, 32), DOTS, encoding="udp", sigma_px=1.5, options=TINY_OPTIONS)
+    network = card.create()
+    save_checkpoint(tmp_path / "w.pt", {"card": card.to_dict(), "state_dict": network.state_dict()})
+    loaded, loaded_card = load_model(tmp_path / "w.pt")
+    assert loaded_card == card and card.heatmap_size == (16, 8)
+    assert not loaded.training
+    assert torch.equal(loaded.final_layer.weight, network.final_layer.weight)
+
+
+def test_foreign_weights_need_the_name_of_their_model(tmp_path: Path):
+    torch.save(default_card("pose_resnet18").create().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"does not name its model; pass it with --model"):
+        load_model(tmp_path / "w.pth")
+    _, card = load_model(tmp_path / "w.pth", model="pose_resnet18")
+    assert card == default_card("pose_resnet18")
+
+
+def test_options_that_the_architecture_does_not_have_are_named():
+    with pytest.raises(UserError, match=r"options .*'depht': 3.* do not fit"):
+        ModelCard("pose_resnet18", (64, 32), DOTS, options={"depht": 3}).create()
