@@ -1,0 +1,94 @@
+"""From image crops to joints in image pixels, with our operators: the part that evaluate and predict share."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+import pyposeops
+from python_models.model_card import ModelCard
+from python_models.zoo import model_info
+
+Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola"]
+_REFINE_OF_ENCODING = {"msra": "quarter", "unbiased": "dark", "udp": "dark_udp"}
+# The published DARK smooths with 11 pixels for a sigma of 2 pixels.
+_BLUR_PER_SIGMA = 5.5
+CROP_PADDING = 1.25
+
+
+class Poses(NamedTuple):
+    """Joints of N people."""
+
+    keypoints: Tensor  # (N, K, 2), (x, y) in image pixels
+    scores: Tensor  # (N, K), height of the heat map's peak
+
+
+class PoseEstimator:
+    """A model with everything around it.
+
+    Args:
+        network: Crops (N, 3, h, w) -> heat maps (N, K, H, W), on `device`, in eval mode.
+        card: Input size, encoding and skeleton.
+        device: Where crops are made and decoded.
+        refine: How peaks are refined; "auto" takes what belongs to the encoding.
+        flip_test: Average with the heat maps of the mirrored crop.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        card: ModelCard,
+        *,
+        device: torch.device,
+        refine: Refine = "auto",
+        flip_test: bool = False,
+    ) -> None:
+        self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
+        self.refine = _REFINE_OF_ENCODING[card.encoding] if refine == "auto" else refine
+        self.convention: Literal["msra", "udp"] = "udp" if card.encoding == "udp" else "msra"
+        self.flip_order = torch.tensor(card.skeleton.flip_order, device=device)
+
+    def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
+        """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
+        info = model_info(self.card.model)
+        affines = pyposeops.affine_from_box(
+            boxes, self.card.input_size, convention=self.convention, padding=CROP_PADDING
+        ).to(self.device)
+        crops = pyposeops.crop_images(
+            [image.to(self.device) for image in images],
+            affines,
+            self.card.input_size,
+            mean=info.mean,
+            std=info.std,
+            image_index=image_index.to(self.device),
+        )
+        return self.from_crops(crops, affines)
+
+    def from_crops(self, crops: Tensor, affines: Tensor) -> Poses:
+        """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels."""
+        return self.decode(self.heatmaps(crops), affines)
+
+    def heatmaps(self, crops: Tensor) -> Tensor:
+        """The model's heat maps, averaged with those of the mirrored crops where wanted."""
+        heatmaps = self.network(crops).float()
+        if not self.flip_test:
+            return heatmaps
+        mirrored = self.network(crops.flip(-1)).float().flip(-1)[:, self.flip_order]
+        if self.convention == "msra":
+            # Box centre and map centre lie half a pixel apart in this convention, so the mirrored map is shifted.
+            mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], dim=-1)
+        return 0.5 * (heatmaps + mirrored)
+
+    def decode(self, heatmaps: Tensor, affines: Tensor) -> Poses:
+        """Peaks of heat maps, carried back to image pixels."""
+        blur_kernel = 2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1
+        coords, scores = pyposeops.heatmap_decode(heatmaps, refine=self.refine, blur_kernel=blur_kernel)
+        height, width = self.card.input_size
+        map_height, map_width = heatmaps.shape[-2:]
+        if self.convention == "udp":
+            scale = ((width - 1) / (map_width - 1), (height - 1) / (map_height - 1))
+        else:
+            scale = (width / map_width, height / map_height)
+        in_crop = coords * coords.new_tensor(scale)
+        return Poses(pyposeops.transform_keypoints(in_crop, pyposeops.invert_affine(affines)), scores)

@@ -1,0 +1,214 @@
+"""Scoring a model on labelled people: PCK, PCKh and OKS-AP."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from python_models import metrics
+from python_models.data import PoseDataset, PoseLoader
+from python_models.estimator import PoseEstimator, Refine
+from python_models.files import save_json
+from python_models.interrupt import StopRequest
+from python_models.metrics import Bools, Floats, Normalizer
+from python_models.model_card import ModelCard, load_model
+from python_models.progress import progress_bar
+from python_models.runtime import Accelerator, Devices, Precision, start_fabric
+from python_models.sources import check_same_joints, open_evaluation_data
+
+PCK_THRESHOLDS = (0.2, 0.5)
+PCKH_THRESHOLD = 0.5
+# A person's score is the mean over joints at least this certain, as published.
+_CERTAIN_SCORE = 0.2
+
+
+class Predictions(NamedTuple):
+    """Poses of all records of a data set, in image pixels."""
+
+    keypoints: Floats  # (N, K, 2)
+    scores: Floats  # (N, K)
+    read: Bools  # (N,) False for people whose image could not be read
+
+
+def predict_dataset(
+    network: nn.Module,
+    card: ModelCard,
+    dataset: PoseDataset,
+    fabric: Fabric,
+    *,
+    batch_size: int,
+    workers: int,
+    refine: Refine = "auto",
+    flip_test: bool = False,
+    stop: StopRequest | None = None,
+) -> Predictions:
+    """Poses of everybody in a data set, the work shared between Fabric's processes.
+
+    Raises:
+        Stopped: a stop was asked for through `stop`.
+    """
+    loader = PoseLoader(
+        dataset,
+        batch_size,
+        training=False,
+        workers=workers,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    prepare = card.batch_preparer(dataset, fabric.device)
+    estimator = PoseEstimator(network.eval(), card, device=fabric.device, refine=refine, flip_test=flip_test)
+    table = torch.zeros(len(dataset), card.skeleton.num_joints, 4, device=fabric.device)
+    bar = progress_bar(len(loader), "scoring", active=fabric.is_global_zero, leave=False)
+    with bar, torch.no_grad(), fabric.autocast():
+        for samples in loader:
+            batch = prepare(samples)
+            poses = estimator.from_crops(batch.crops, batch.affines)
+            read = torch.ones_like(poses.scores)
+            table[batch.indices] = torch.cat(
+                [poses.keypoints, poses.scores[..., None], read[..., None]], dim=-1
+            )
+            bar.update()
+            if stop is not None:
+                stop.check()
+    # Every record was filled by one process and is zero in the others.
+    gathered = fabric.all_reduce(table, reduce_op="sum").cpu().numpy()
+    return Predictions(gathered[..., :2], gathered[..., 2], gathered[:, 0, 3] > 0)
+
+
+def score_predictions(
+    dataset: PoseDataset, predictions: Predictions, *, pck_normalizer: Normalizer = "torso"
+) -> dict[str, Any]:
+    """All figures of a set of poses: means by name, and `per_joint` by joint and name.
+
+    A joint counts where it is labelled (visibility 1 or 2). PCK's unit is the torso's diagonal (or the longer side of
+    the box) of the person, PCKh's the head.
+    """
+    names = dataset.skeleton.joint_names
+    records = [record for record, read in zip(dataset.records, predictions.read, strict=True) if read]
+    truth = np.stack([record.keypoints for record in records]).astype(np.float64)
+    labelled = np.stack([record.visibility for record in records]) > 0
+    boxes = np.stack([record.box_xywh for record in records]).astype(np.float64)
+    predicted = predictions.keypoints[predictions.read].astype(np.float64)
+
+    if pck_normalizer == "torso":
+        sizes = metrics.torso_sizes(truth, labelled, boxes, names)
+    else:
+        sizes = metrics.box_sizes(boxes)
+    figures = {
+        f"PCK@{limit}": metrics.pck(predicted, truth, labelled, sizes, limit) for limit in PCK_THRESHOLDS
+    }
+    heads = metrics.head_sizes(truth, labelled, [record.head_size for record in records], names)
+    if np.isfinite(heads).any():
+        name = f"PCKh@{PCKH_THRESHOLD}"
+        figures[name] = metrics.pck(predicted, truth, labelled, heads, PCKH_THRESHOLD)
+    per_joint = {
+        joint: {name: float(figure.per_joint[index]) for name, figure in figures.items()}
+        for index, joint in enumerate(names)
+    }
+    means = {name: figure.mean for name, figure in figures.items()}
+    return {**means, **_oks_figures(dataset, predictions), "people": len(records), "per_joint": per_joint}
+
+
+def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, float]:
+    """COCO's figures; people and images that the data set left out count as COCO counts them."""
+    truth = dataset.to_coco()
+    entries = {entry["id"]: entry for entry in truth["annotations"]}
+    results, unread_images = [], set()
+    for record, keypoints, scores, read in zip(dataset.records, *predictions, strict=True):
+        entry = entries[record.annotation_id]
+        entry.setdefault("area", record.area)
+        if read:
+            results.append(coco_result(record.image_id, entry["category_id"], keypoints, scores))
+        else:
+            unread_images.add(record.image_id)
+    for entry in entries.values():
+        entry.setdefault("iscrowd", 0)
+        entry.setdefault("area", 0.0)
+        entry.setdefault("num_keypoints", sum(value > 0 for value in entry["keypoints"][2::3]))
+    image_ids = [image["id"] for image in truth["images"] if image["id"] not in unread_images]
+    return metrics.oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
+
+
+def coco_result(image_id: int, category_id: int, keypoints: Floats, scores: Floats) -> dict[str, Any]:
+    """One person in COCO's results form."""
+    triples = np.concatenate([keypoints, scores[:, None]], axis=1).astype(np.float64)
+    certain = scores[scores > _CERTAIN_SCORE]
+    return {
+        "image_id": image_id,
+        "category_id": category_id,
+        "keypoints": triples.round(3).ravel().tolist(),
+        "score": float(certain.mean()) if len(certain) else 0.0,
+    }
+
+
+def evaluate(
+    *,
+    weights: str,
+    data: str,
+    images: str | None = None,
+    model: str | None = None,
+    out: str = "metrics.json",
+    generated_count: int = 400,
+    pck_normalizer: Normalizer = "torso",
+    refine: Refine = "auto",
+    flip_test: bool = False,
+    batch_size: int = 64,
+    workers: int = 4,
+    accelerator: Accelerator = "auto",
+    devices: Devices = "auto",
+    precision: Precision = "32-true",
+) -> dict[str, Any]:
+    """Score a model on labelled people, print a table per joint and write the figures as JSON.
+
+    Args:
+        weights: path or URL of a checkpoint.
+        data: "generated" (people unseen in training), a COCO keypoint JSON, or a folder with one (or with val/).
+        images: folder of the images, where it is not the folder of the JSON file.
+        model: name in the zoo, for checkpoints that do not name their model.
+        out: JSON file to write.
+        generated_count: how many people, with data=generated.
+        pck_normalizer: unit of PCK: torso, the mean of both shoulder-hip diagonals (where one is labelled, that one;
+            where none is, the longer side of the box); or bbox, the longer side of the box.
+        refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
+        flip_test: average with the mirrored image.
+        batch_size: people per step and process.
+        workers: processes that decode images.
+        accelerator: kind of device.
+        devices: number of devices, one process each.
+        precision: of the network's arithmetic.
+    """
+    dataset = open_evaluation_data(data, images=images, count=generated_count)
+    network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
+    check_same_joints(card.skeleton, dataset.skeleton)
+    fabric = start_fabric(accelerator, devices, precision)
+    predictions = predict_dataset(
+        fabric.to_device(network),
+        card,
+        dataset,
+        fabric,
+        batch_size=batch_size,
+        workers=workers,
+        refine=refine,
+        flip_test=flip_test,
+    )
+    scores = score_predictions(dataset, predictions, pck_normalizer=pck_normalizer)
+    if fabric.is_global_zero:
+        content = {**scores, "weights": weights, "data": data, "pck_normalizer": pck_normalizer}
+        save_json(out, content)
+        print(format_table(scores))
+        print(f"written: {out}")
+    return scores
+
+
+def format_table(scores: dict[str, Any]) -> str:
+    """Rows of joints with their PCK, then the means and COCO's figures."""
+    columns = list(next(iter(scores["per_joint"].values())))
+    rows = [*scores["per_joint"].items(), ("mean", {name: scores[name] for name in columns})]
+    width = max(len(joint) for joint, _ in rows)
+    lines = [" " * width + "".join(f"{name:>10}" for name in columns)]
+    lines += [f"{joint:<{width}}" + "".join(f"{row[name]:>10.3f}" for name in columns) for joint, row in rows]
+    oks = ", ".join(f"{name} {scores[name]:.3f}" for name in ("AP", "AP50", "AP75", "AR"))
+    return "\n".join([*lines, f"{scores['people']} people; OKS: {oks}"])
