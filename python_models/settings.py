@@ -1,0 +1,85 @@
+"""What can be set for a training run; the command line and the YAML file are made from this class."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from python_models.data import Augmentation
+from python_models.model_card import Encoding
+from python_models.runtime import Accelerator, Devices, Precision
+from python_models.schedule import OptimizerName, ScheduleName
+from python_models.sources import GENERATED
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of a run; the defaults are those published with Simple Baselines for COCO.
+
+    Args:
+        model: name in the zoo; see `python -m python_models list`.
+        data: "generated", a COCO keypoint JSON, or a folder with one (or with train/ and val/).
+        images: folder of the images, where it is not the folder of the JSON file.
+        val: what to score on after each epoch; by default the split val of `data`, where there is one.
+        val_images: folder of the images of `val`.
+        generated_count: people to train on, with data=generated; a tenth as many are scored on.
+        out: folder of checkpoints and logs.
+        resume: folder of an earlier run to continue; its settings hold, others given here come on top.
+        pretrained: path or URL of weights to start from.
+        reset_final: let the last layer start at random where those weights have another joint count.
+        options: of the architecture, such as deconv_channels.
+        input_size: height and width of the crops in pixels; by default what the model was published with.
+        sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
+        encoding: of the target.
+        augmentation: ranges of scale, rotation, flip, half body and colour.
+        epochs: passes over the data.
+        batch_size: people per step and process.
+        optimizer: kind of optimizer.
+        lr: base learning rate.
+        weight_decay: of the optimizer.
+        schedule: of the learning rate.
+        warmup_steps: the learning rate rises from 0 over so many steps.
+        drop_epochs: where the step schedule multiplies the learning rate by 0.1.
+        ema_decay: score and keep the running average of the weights with this decay per step.
+        accelerator: kind of device.
+        devices: number of devices, one process each.
+        precision: of the network's arithmetic.
+        channels_last: memory order of images and weights.
+        compile: run the network through torch.compile.
+        workers: processes that decode images.
+        seed: decides weights, order and augmentation.
+        log_every: steps between two readings of the loss.
+        flip_test: score on the average with the mirrored image.
+    """
+
+    model: str = "pose_resnet50"
+    data: str = GENERATED
+    images: str | None = None
+    val: str | None = None
+    val_images: str | None = None
+    generated_count: int = 4000
+    out: str = "runs/train"
+    resume: str | None = None
+    pretrained: str | None = None
+    reset_final: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    input_size: tuple[int, int] | None = None
+    sigma_px: float | None = None
+    encoding: Encoding = "msra"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    epochs: int = 140
+    batch_size: int = 64
+    optimizer: OptimizerName = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: ScheduleName = "step"
+    warmup_steps: int = 0
+    drop_epochs: tuple[int, ...] = (90, 120)
+    ema_decay: float | None = None
+    accelerator: Accelerator = "auto"
+    devices: Devices = "auto"
+    precision: Precision = "32-true"
+    channels_last: bool = True
+    compile: bool = False
+    workers: int = 4
+    seed: int = 0
+    log_every: int = 20
+    flip_test: bool = False

@@ -1,0 +1,87 @@
+"""Training a model from settings: opens the data, checks all that can be wrong, then runs the trainer."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from python_models.checkpoints import load_pretrained
+from python_models.data import PoseDataset
+from python_models.errors import UserError
+from python_models.files import save_json
+from python_models.interrupt import StopRequest
+from python_models.model_card import ModelCard
+from python_models.runtime import start_fabric
+from python_models.settings import TrainSettings
+from python_models.sources import check_same_joints, open_training_data, open_validation_data
+from python_models.trainer import Trainer
+from python_models.training_state import LAST
+from python_models.zoo import model_info
+
+SETTINGS_FILE = "settings.json"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended; `stopped` tells that a signal ended it before its last epoch."""
+
+    folder: Path
+    history: list[dict[str, float]]
+    stopped: bool
+
+
+def train(settings: TrainSettings) -> TrainResult:
+    """Train a model; see `TrainSettings`.
+
+    Writes into the folder of the run: settings.json, last.pt (to resume), best.pt (to use), history.csv and files
+    of TensorBoard.
+
+    Raises:
+        UserError: a wrong path, malformed data, or weights that do not fit; before the first step.
+    """
+    model_info(settings.model)
+    if not settings.resume and (Path(settings.out) / LAST).exists():
+        raise UserError(f"out {settings.out}: holds a run already; resume it, or choose another folder")
+    train_data = open_training_data(settings.data, images=settings.images, count=settings.generated_count)
+    val_data = open_validation_data(
+        settings.data,
+        settings.val,
+        images=settings.val_images,
+        count=max(1, settings.generated_count // 10),
+    )
+    return train_on(settings, train_data, val_data)
+
+
+def train_on(settings: TrainSettings, train_data: PoseDataset, val_data: PoseDataset | None) -> TrainResult:
+    """`train` on data sets that are open already."""
+    if val_data is not None:
+        check_same_joints(train_data.skeleton, val_data.skeleton)
+    folder = Path(settings.resume or settings.out)
+    fabric = start_fabric(settings.accelerator, settings.devices, settings.precision)
+    torch.manual_seed(settings.seed)
+    trainer = Trainer(settings, card_of(settings, train_data), fabric, folder, train_data, val_data)
+    if settings.resume:
+        trainer.state.restore(folder, fabric)
+    elif settings.pretrained:
+        load_pretrained(trainer.state.network, settings.pretrained, reset_final=settings.reset_final)
+    if fabric.is_global_zero:
+        save_json(folder / SETTINGS_FILE, asdict(replace(settings, resume=None, out=str(folder))))
+    with StopRequest() as stop:
+        finished = trainer.run(stop)
+    return TrainResult(folder, trainer.state.position.history, stopped=not finished)
+
+
+def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:
+    """The model that settings and data describe."""
+    info = model_info(settings.model)
+    size = settings.input_size or info.input_size
+    if min(size) < 1 or size[0] % info.size_multiple or size[1] % info.size_multiple:
+        raise UserError(f"input_size {tuple(size)}: {settings.model} wants multiples of {info.size_multiple}")
+    return ModelCard(
+        model=settings.model,
+        input_size=tuple(size),
+        skeleton=data.skeleton,
+        encoding=settings.encoding,
+        sigma_px=settings.sigma_px or info.sigma_px,
+        options=settings.options,
+    )
