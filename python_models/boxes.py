@@ -1,0 +1,145 @@
+"""Which people to look at in which images: files, folders, and boxes from JSON."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from python_models.data.annotation_file import ANNOTATION_FILE
+from python_models.errors import UserError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+AUTO, WHOLE = "auto", "whole"
+_FORMS = "expected COCO annotations, COCO results, boxes by file name, or for one image a list of boxes"
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """One image file and the boxes to look into; None stands for the whole image."""
+
+    path: Path
+    image_id: int
+    boxes: list[Box] | None
+
+
+def find_tasks(
+    images: Sequence[str], boxes: str = AUTO, *, category_id: int = 1, min_score: float = 0.0
+) -> tuple[list[ImageTask], str]:
+    """Find image files and their boxes; the second value says in words where the boxes come from.
+
+    Args:
+        images: Image files, or folders that are searched with their subfolders.
+        boxes: A JSON file; "whole" for the whole image; "auto" takes the annotations.json of a folder among `images`
+            and otherwise the whole image.
+        category_id: Boxes of other categories are left out.
+        min_score: Boxes with a lower score are left out.
+
+    Raises:
+        UserError: a path that is not there, a folder without images, a malformed JSON.
+    """
+    paths = [path for name in images for path in _image_files(Path(name))]
+    if boxes == AUTO:
+        beside = [Path(name) / ANNOTATION_FILE for name in images]
+        boxes = next((str(path) for path in beside if path.is_file()), WHOLE)
+    if boxes == WHOLE:
+        return [
+            ImageTask(path, _image_id(path, index), None) for index, path in enumerate(paths, 1)
+        ], "whole images"
+    file = Path(boxes)
+    try:
+        table = _BoxTable(_read_json(file), len(paths), category_id, min_score)
+        tasks = [table.task(path, index) for index, path in enumerate(paths, 1)]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f"boxes {file}: {_FORMS}; {type(error).__name__}: {error}") from error
+    tasks = [task for task in tasks if task.boxes]
+    if not tasks:
+        raise UserError(f"boxes {file}: none of its boxes belongs to one of the {len(paths)} images")
+    return tasks, f"boxes of {file}"
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"boxes {file}: no such file") from error
+    except ValueError as error:
+        raise UserError(f"boxes {file}: not valid JSON ({error})") from error
+
+
+def _image_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such image file or folder")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise UserError(f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+    return found
+
+
+def _image_id(path: Path, index: int) -> int:
+    """COCO's files are named by their id; others are numbered."""
+    return int(path.stem) if path.stem.isdigit() else index
+
+
+class _BoxTable:
+    """Boxes by file name and by image id.
+
+    COCO annotations name their images; COCO results do by id, the number that the file is named by, or by
+    "file_name"; {"file name": boxes} does; a plain list of boxes is for one image.
+    """
+
+    def __init__(self, content: Any, image_count: int, category_id: int, min_score: float) -> None:
+        self.by_name: dict[str, list[Box]] = defaultdict(list)
+        self.by_id: dict[int, list[Box]] = defaultdict(list)
+        self.ids: dict[str, int] = {}
+        self.for_all: list[Box] = []
+        if isinstance(content, Mapping) and "annotations" not in content:
+            for name, boxes in content.items():
+                self.by_name[name] += map(_checked, boxes)
+        elif isinstance(content, Mapping) or (content and isinstance(content[0], Mapping)):
+            self._add_entries(content, category_id, min_score)
+        elif image_count == 1:
+            self.for_all += map(_checked, content)
+        else:
+            raise ValueError(f"a plain list of boxes goes with one image, got {image_count}")
+
+    def _add_entries(self, content: Any, category_id: int, min_score: float) -> None:
+        names, entries = {}, content
+        if isinstance(content, Mapping):
+            names, entries = (
+                {image["id"]: image["file_name"] for image in content["images"]},
+                content["annotations"],
+            )
+        self.ids = {name: number for number, name in names.items()}
+        for entry in entries:
+            if entry.get("category_id", category_id) != category_id or entry.get("score", 1.0) < min_score:
+                continue
+            if entry.get("iscrowd", 0):
+                continue
+            name = entry.get("file_name", names.get(entry["image_id"]))
+            (self.by_id[entry["image_id"]] if name is None else self.by_name[name]).append(
+                _checked(entry["bbox"])
+            )
+
+    def task(self, path: Path, index: int) -> ImageTask:
+        """The boxes of one image file, by any ending of its path."""
+        number = _image_id(path, index)
+        for count in range(1, len(path.parts) + 1):
+            name = "/".join(path.parts[-count:])
+            if name in self.by_name:
+                return ImageTask(path, self.ids.get(name, number), self.by_name[name])
+        named_by_id = self.by_id.get(number, []) if path.stem.isdigit() else []
+        return ImageTask(path, number, named_by_id or self.for_all)
+
+
+def _checked(box: Any) -> Box:
+    x, y, width, height = map(float, box)
+    if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
+        raise ValueError(f"box {box} has no extent")
+    return x, y, width, height
