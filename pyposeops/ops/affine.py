@@ -117,7 +117,7 @@ def transform_keypoints(keypoints: Tensor, affines: Tensor) -> Tensor:
     """
     if keypoints.ndim != 3 or keypoints.shape[2] != 2:
         raise ValueError(f"keypoints: expected (N, K, 2), got {tuple(keypoints.shape)}")
-    check_affines(affines)
+    _check_affines(affines)
     if affines.shape[0] != keypoints.shape[0]:
         raise ValueError(f"affines: expected one per crop, {keypoints.shape[0]}, got {affines.shape[0]}")
     _check_device(affines, "affines", keypoints, "keypoints")
@@ -146,7 +146,7 @@ def invert_affine(affines: Tensor) -> Tensor:
         tensor([[ 0.5000, -0.0000,  3.0000],
                 [-0.0000,  0.2500, -2.0000]])
     """
-    check_affines(affines)
+    _check_affines(affines)
     (a, b, c), (d, e, f) = (row.unbind(1) for row in _floating(affines).unbind(1))
     determinant = a * e - b * d
     a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
@@ -156,6 +156,7 @@ def invert_affine(affines: Tensor) -> Tensor:
 
 def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
     """The affines (N, 2, 3) followed by ``u -> width - 1 - u`` where ``flip``."""
+    _check_affines(affines)
     if isinstance(flip, Tensor):
         if flip.dtype != torch.bool:
             raise TypeError(f"flip: expected bool, got {flip.dtype}")
@@ -171,10 +172,10 @@ def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
     return torch.stack([flipped, down], dim=1)
 
 
-def check_affines(affines: Tensor, name: str = "affines", wanted: str = "(N, 2, 3)") -> None:
+def _check_affines(affines: Tensor) -> None:
     """Raise ValueError unless ``affines`` are (N, 2, 3)."""
     if affines.ndim != 3 or affines.shape[1:] != (2, 3):
-        raise ValueError(f"{name}: expected {wanted}, got {tuple(affines.shape)}")
+        raise ValueError(f"affines: expected (N, 2, 3), got {tuple(affines.shape)}")
 
 
 def crop_size(size: Sequence[int], least: int = 1) -> tuple[int, int]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pyposeops import _core
 from pyposeops._library import accepts_numpy, register
-from pyposeops.ops.affine import Convention, affine_from_box, check_affines, crop_size, mirrored
+from pyposeops.ops.affine import Convention, affine_from_box, crop_size, mirrored
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue
+STD = (0.229, 0.224, 0.225)
 
 
 def _allocate(
@@ -37,30 +41,30 @@ def _kernel(
     affines: Tensor,
     height: int,
     width: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     image_index: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
     gain: Tensor | None = None,
     bias: Tensor | None = None,
     reverse_channels: bool = False,
-    border_value: float = 0.0,
     round_uint8: bool = False,
-    dtype: torch.dtype | None = None,
-    channels_last: bool = False,
+    border_value: float = 0.0,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
 ) -> Tensor:
     crops = _allocate(affines, height, width, dtype, channels_last)
     _core.crop_images(
         images,
         affines,
         crops,
-        mean,
-        std,
         image_index,
         gain,
         bias,
         reverse_channels,
-        border_value,
         round_uint8,
+        border_value,
+        mean,
+        std,
     )
     return crops
 
@@ -70,16 +74,12 @@ def _fake(
     affines: Tensor,
     height: int,
     width: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     image_index: Tensor | None = None,
-    gain: Tensor | None = None,
-    bias: Tensor | None = None,
-    reverse_channels: bool = False,
-    border_value: float = 0.0,
-    round_uint8: bool = False,
     dtype: torch.dtype | None = None,
     channels_last: bool = False,
+    gain: Tensor | None = None,
+    bias: Tensor | None = None,
+    *_others: Any,
 ) -> Tensor:
     _check_devices(affines, images, image_index=image_index, gain=gain, bias=bias)
     return _allocate(affines, height, width, dtype, channels_last)
@@ -89,17 +89,17 @@ def _out_kernel(
     images: list[Tensor],
     affines: Tensor,
     out: Tensor,
-    mean: Sequence[float],
-    std: Sequence[float],
     image_index: Tensor | None = None,
     gain: Tensor | None = None,
     bias: Tensor | None = None,
     reverse_channels: bool = False,
-    border_value: float = 0.0,
     round_uint8: bool = False,
+    border_value: float = 0.0,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
 ) -> None:
     _core.crop_images(
-        images, affines, out, mean, std, image_index, gain, bias, reverse_channels, border_value, round_uint8
+        images, affines, out, image_index, gain, bias, reverse_channels, round_uint8, border_value, mean, std
     )
 
 
@@ -107,33 +107,40 @@ def _out_fake(
     images: list[Tensor],
     affines: Tensor,
     out: Tensor,
-    mean: Sequence[float],
-    std: Sequence[float],
     image_index: Tensor | None = None,
     gain: Tensor | None = None,
     bias: Tensor | None = None,
-    reverse_channels: bool = False,
-    border_value: float = 0.0,
-    round_uint8: bool = False,
+    *_others: Any,
 ) -> None:
     _check_devices(affines, images, out=out, image_index=image_index, gain=gain, bias=bias)
 
 
+_OPTIONS = (
+    "Tensor? gain=None, Tensor? bias=None, bool reverse_channels=False, bool round_uint8=False, "
+    f"float border_value=0.0, float[] mean={list(MEAN)}, float[] std={list(STD)}"
+)
 _op = register(
-    "crop_images(Tensor[] images, Tensor affines, SymInt height, SymInt width, float[] mean, float[] std, "
-    "Tensor? image_index=None, Tensor? gain=None, Tensor? bias=None, bool reverse_channels=False, "
-    "float border_value=0.0, bool round_uint8=False, ScalarType? dtype=None, bool channels_last=False) "
-    "-> Tensor",
+    "crop_images(Tensor[] images, Tensor affines, SymInt height, SymInt width, Tensor? image_index=None, "
+    f"ScalarType? dtype=None, bool channels_last=False, {_OPTIONS}) -> Tensor",
     _kernel,
     _fake,
 )
 _out_op = register(
-    "crop_images_out(Tensor[] images, Tensor affines, Tensor(a!) out, float[] mean, float[] std, "
-    "Tensor? image_index=None, Tensor? gain=None, Tensor? bias=None, bool reverse_channels=False, "
-    "float border_value=0.0, bool round_uint8=False) -> ()",
+    f"crop_images_out(Tensor[] images, Tensor affines, Tensor(a!) out, Tensor? image_index=None, {_OPTIONS}) -> ()",
     _out_kernel,
     _out_fake,
 )
+# What need not be handed to the dispatcher, whose cost is per argument.
+_DEFAULTS = {
+    "image_index": None,
+    "gain": None,
+    "bias": None,
+    "reverse_channels": False,
+    "round_uint8": False,
+    "border_value": 0.0,
+    "mean": MEAN,
+    "std": STD,
+}
 
 
 def _affines(
@@ -156,10 +163,12 @@ def _affines(
             scale=scale,
             flip=flip,
         )
-    check_affines(boxes_or_affines, "boxes_or_affines", "(N, 4) or (N, 2, 3)")
-    for name, value in (("rotation_deg", rotation_deg), ("scale", scale)):
-        if value is not None:
-            raise ValueError(f"{name}: expected None with affines, which hold it already, got {value}")
+    if boxes_or_affines.ndim != 3:  # other shapes are refused by the binding
+        raise ValueError(
+            f"boxes_or_affines: expected (N, 4) or (N, 2, 3), got {tuple(boxes_or_affines.shape)}"
+        )
+    if rotation_deg is not None or scale is not None:
+        raise ValueError("rotation_deg, scale: expected None with affines, which hold them already")
     return boxes_or_affines if flip is None else mirrored(boxes_or_affines, flip, size[1])
 
 
@@ -169,8 +178,8 @@ def crop_images(
     boxes_or_affines: Tensor,
     size: Sequence[int],
     *,
-    mean: Sequence[float] = (0.485, 0.456, 0.406),
-    std: Sequence[float] = (0.229, 0.224, 0.225),
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
     image_index: Tensor | None = None,
     convention: Convention = "msra",
     padding: float = 1.25,
@@ -246,15 +255,28 @@ def crop_images(
     height, width = crop_size(size)
     affines = _affines(boxes_or_affines, (height, width), convention, padding, rotation_deg, scale, flip)
     listed = [images] if isinstance(images, Tensor) else list(images)
-    factors = [float(value) for value in mean], [float(value) for value in std]
-    options = (*factors, image_index, gain, bias, reverse_channels, float(border_value), round_uint8)
+    options: dict[str, Any] = {
+        "image_index": image_index,
+        "gain": gain,
+        "bias": bias,
+        "reverse_channels": reverse_channels,
+        "round_uint8": round_uint8,
+        "border_value": border_value,
+        "mean": mean,
+        "std": std,
+    }
+    options = {name: value for name, value in options.items() if value is not _DEFAULTS[name]}
     if out is None:
-        crops: Tensor = _op(listed, affines, height, width, *options, out_dtype, channels_last)
+        if out_dtype is not torch.float32:
+            options["dtype"] = out_dtype
+        if channels_last:
+            options["channels_last"] = True
+        crops: Tensor = _op(listed, affines, height, width, **options)
         return crops
     if out.dtype != out_dtype:
         raise TypeError(f"out: expected {out_dtype} (out_dtype), got {out.dtype}")
     shape = (affines.shape[0], 3, height, width)
     if tuple(out.shape) != shape:
         raise ValueError(f"out: expected {shape}, got {tuple(out.shape)}")
-    _out_op(listed, affines, out, *options)
+    _out_op(listed, affines, out, **options)
     return out

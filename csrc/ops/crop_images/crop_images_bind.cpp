@@ -159,9 +159,9 @@ bool overlap(const TensorView& a, const TensorView& b) {
     return begin[0] < end[1] && begin[1] < end[0];
 }
 
-void forward(const py::list& images, py::handle affines, py::handle out, const std::vector<double>& mean,
-             const std::vector<double>& std, py::handle image_index, py::handle gain, py::handle bias,
-             bool reverse_channels, double border_value, bool round_uint8) {
+void forward(const py::list& images, py::handle affines, py::handle out, py::handle image_index,
+             py::handle gain, py::handle bias, bool reverse_channels, bool round_uint8, double border_value,
+             const std::vector<double>& mean, const std::vector<double>& std) {
     const Images sources = import_images(images);
     const ImportedTensor maps(affines, "boxes_or_affines");
     const ImportedTensor crops(out, "out", Access::kWrite);
