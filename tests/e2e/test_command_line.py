@@ -127,7 +127,7 @@ def test_predict_without_boxes_takes_the_whole_upright_image(run: Path, tmp_path
 def test_wrong_input_is_one_sentence(
     run: Path, people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    train = ["train", "--workers", "0", "--out", str(tmp_path / "never")]
+    train = ["train", "--generated-count", "8", "--workers", "0", "--out", str(tmp_path / "never")]
     assert "did you mean pose_resnet50" in fails([*train, "--model", "pose_resent50"], capsys)
     assert "nowhere" in fails([*train, "--data", str(tmp_path / "nowhere")], capsys)
     assert "learning_rate" in fails([*train, "--learning-rate", "1"], capsys)

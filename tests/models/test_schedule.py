@@ -31,6 +31,5 @@ def test_the_rate_reaches_the_update():
     set_learning_rate(optimizer, 0.25)
     weight.grad = torch.ones(1)
     optimizer.step()
-    assert float(weight) == pytest.approx(
-        -0.25, rel=1e-6
-    )  # Adam's first step is the rate, whatever the gradient
+    # Adam's first step is the rate, whatever the gradient.
+    assert float(weight.detach()) == pytest.approx(-0.25, rel=1e-6)

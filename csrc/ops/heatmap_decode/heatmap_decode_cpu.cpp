@@ -39,8 +39,10 @@ POSEOPS_INLINE order_key_t<T> largest_key(const T* run, int64_t count) {
 
 template <class T>
 POSEOPS_INLINE int64_t first_with_key(const T* run, order_key_t<T> key) {
+    const bool is_nan = key == std::numeric_limits<order_key_t<T>>::max();
+    const order_key_t<T> bits = order_of_bits(key);  // its own inverse
     int64_t i = 0;
-    while (order_key(run[i]) != key) ++i;
+    while (is_nan ? order_key(run[i]) != key : float_bits(run[i]) != bits) ++i;
     return i;
 }
 
