@@ -9,7 +9,7 @@ from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
 
-__version__: str = _core.build_information()["version"]
+__version__: str = _core.version
 
 _core.bind_torch_tensor_type(torch.Tensor)
 

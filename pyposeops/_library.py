@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -49,9 +50,11 @@ def accepts_numpy(function: Callable[P, R]) -> Callable[P, R]:
     argument named ``out`` is written to, so it must not be one of the arrays that are copied.
     """
 
+    first_name = next(iter(inspect.signature(function).parameters))
+
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        first: Any = args[0] if args else None
+        first: Any = args[0] if args else kwargs.get(first_name)
         if isinstance(first, torch.Tensor):
             return function(*args, **kwargs)
         if isinstance(first, (list, tuple)) and first:

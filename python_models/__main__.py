@@ -70,13 +70,18 @@ def build_parser() -> Parser:
 
 def normalise(arguments: Sequence[str]) -> list[str]:
     """Accept --batch-size for --batch_size, and let --resume FOLDER bring the settings of that run."""
-    result = [_with_underscores(argument) for argument in arguments]
+    result = [part for argument in arguments for part in _parts(_with_underscores(argument))]
     if "--resume" not in result[1:-1] or result[0] != "train":
         return result
     settings = Path(result[result.index("--resume") + 1]) / SETTINGS_FILE
     if not settings.is_file():
         raise UserError(f"resume {settings.parent}: holds no {SETTINGS_FILE} of an earlier run")
     return ["train", "--config", str(settings), *result[1:]]
+
+
+def _parts(argument: str) -> list[str]:
+    """--resume=FOLDER as two arguments."""
+    return argument.split("=", 1) if argument.startswith("--resume=") else [argument]
 
 
 def _with_underscores(argument: str) -> str:

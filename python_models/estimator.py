@@ -82,7 +82,7 @@ class PoseEstimator:
 
     def decode(self, heatmaps: Tensor, affines: Tensor) -> Poses:
         """Peaks of heat maps, carried back to image pixels."""
-        blur_kernel = 2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1
+        blur_kernel = min(max(2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1, 3), 63)
         coords, scores = pyposeops.heatmap_decode(heatmaps, refine=self.refine, blur_kernel=blur_kernel)
         height, width = self.card.input_size
         map_height, map_width = heatmaps.shape[-2:]

@@ -127,7 +127,7 @@ def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, fl
     for entry in entries.values():
         entry.setdefault("iscrowd", 0)
         entry.setdefault("area", 0.0)
-        entry.setdefault("num_keypoints", sum(value > 0 for value in entry["keypoints"][2::3]))
+        entry.setdefault("num_keypoints", sum(value > 0 for value in entry.get("keypoints", [])[2::3]))
     image_ids = [image["id"] for image in truth["images"] if image["id"] not in unread_images]
     return metrics.oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
 

@@ -23,7 +23,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             os.chmod(file.name, 0o644)
             os.replace(file.name, path)
         except BaseException:
-            os.unlink(file.name)
+            Path(file.name).unlink(missing_ok=True)
             raise
     return path
 

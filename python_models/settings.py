@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from python_models.data import Augmentation
+from python_models.errors import UserError
 from python_models.model_card import Encoding
 from python_models.runtime import Accelerator, Devices, Precision
 from python_models.schedule import OptimizerName, ScheduleName
@@ -22,7 +23,8 @@ class TrainSettings:
         val_images: folder of the images of `val`.
         generated_count: people to train on, with data=generated; a tenth as many are scored on.
         out: folder of checkpoints and logs.
-        resume: folder of an earlier run to continue; its settings hold, others given here come on top.
+        resume: folder of an earlier run to continue. The command line takes that run's settings, and those given beside it
+            on top; in Python, pass the settings of its settings.json.
         pretrained: path or URL of weights to start from.
         reset_final: let the last layer start at random where those weights have another joint count.
         options: of the architecture, such as deconv_channels.
@@ -83,3 +85,13 @@ class TrainSettings:
     seed: int = 0
     log_every: int = 20
     flip_test: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "log_every", "generated_count", "lr"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name}: expected a number above 0, got {getattr(self, name)}")
+        if self.sigma_px is not None and not self.sigma_px > 0:
+            raise UserError(f"sigma_px: expected a number above 0, got {self.sigma_px}")
+        for name in ("workers", "warmup_steps", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name}: expected at least 0, got {getattr(self, name)}")

@@ -24,7 +24,6 @@ class Position:
     epoch: int = 0
     step: int = 0  # of the epoch; batches already trained on
     best_score: float = -1.0
-    seconds: float = 0.0  # trained so far, over all resumes
     sums: dict[str, float] = field(default_factory=dict)  # of the unfinished epoch, see TrainingLog
     history: list[dict[str, float]] = field(default_factory=list)  # one row per finished epoch
 

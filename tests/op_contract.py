@@ -42,6 +42,7 @@ def assert_graph_captures(function: Callable[..., Any], *args: torch.Tensor) -> 
     outside torch's pool."""
     static = [arg.clone() for arg in args]
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         function(*static)
     torch.cuda.current_stream().wait_stream(stream)

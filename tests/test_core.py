@@ -248,12 +248,13 @@ class _CudaLike:
 def test_current_stream_is_used():
     """Inputs written on a side stream behind a long sleep are only right if the kernel waits in the same stream."""
     keypoints, visible = torch.zeros(1, 1, 2, device="cuda"), VISIBLE.cuda()
-    heatmaps, weights = (t.cuda() for t in outputs())
+    source = KEYPOINTS.cuda()  # before the sleep: a copy from the host would wait for it
+    heatmaps, weights = (torch.full_like(t, -1.0).cuda() for t in outputs())
     stream = torch.cuda.Stream()
     torch.cuda.synchronize()
     with torch.cuda.stream(stream):
         torch.cuda._sleep(50_000_000)
-        keypoints.copy_(KEYPOINTS.cuda(), non_blocking=True)
+        keypoints.copy_(source)
         render(keypoints, visible, heatmaps, weights)
     stream.synchronize()
     assert torch.equal(heatmaps.cpu(), render(KEYPOINTS, VISIBLE, *outputs()))

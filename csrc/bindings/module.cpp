@@ -63,6 +63,7 @@ PYBIND11_MODULE(_core, module) {
             py::set_error(PyExc_TypeError, type_error.what());
         }
     });
+    module.attr("version") = POSEOPS_VERSION;
     module.def("build_information", &build_information);
     module.def("bind_torch_tensor_type", &bind_torch_tensor_type);
     module.def("forget_torch_tensor_type", &forget_torch_tensor_type);

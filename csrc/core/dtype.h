@@ -11,7 +11,7 @@ namespace pyposeops {
 
 enum class DType : int32_t { kFloat32, kFloat64, kFloat16, kBFloat16, kUInt8, kInt32, kInt64, kBool };
 
-// Storage of the 16-bit floats; arithmetic happens in float (core/convert.h, core/cuda/convert.cuh).
+// Storage of the 16-bit floats; arithmetic happens in float (core/convert.h, core/cuda/half_bits.cuh).
 struct Half {
     uint16_t bits;
 };

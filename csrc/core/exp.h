@@ -33,7 +33,7 @@ POSEOPS_HD float exp_nonpositive(float x) {
 
 POSEOPS_HD double exp_nonpositive(double x) {
 #if defined(__CUDA_ARCH__)
-    return exp(x);
+    return x < -708.3964185322641 ? 0.0 : exp(x);
 #else
     return std::exp(x);
 #endif

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -254,7 +255,8 @@ def gaussian_heatmap(
         visibility: (B, K) or (B, N, K), floating, integer or bool. Below 0.5 a joint is not drawn. Padding of a
             ragged list of people: visibility 0.
         size: (height, width) of the heatmaps.
-        sigma: standard deviation in heatmap pixels, above 0: one number, or one per joint (K,). In a tensor, joints
+        sigma: standard deviation in heatmap pixels, above 0: one number, or one per joint, as (K,) numbers or
+            a tensor. On CUDA prefer the tensor: numbers are copied to the device at each call. In a tensor, joints
             whose sigma is not finite and above 0 are treated as off the map (nothing is read back to the host).
         encoding: see the table.
         input_size: (height, width) of the input image that the keypoints refer to. mu is keypoint / stride with
@@ -300,8 +302,10 @@ def gaussian_heatmap(
     per_joint = None
     if isinstance(sigma, Tensor):
         per_joint, sigma = sigma, math.nan
-    elif not isinstance(sigma, (int, float)):
-        per_joint, sigma = torch.tensor(sigma, device=keypoints.device), math.nan
+    elif isinstance(sigma, Real):
+        sigma = float(sigma)
+    else:
+        per_joint, sigma = torch.tensor(sigma, dtype=torch.float64, device=keypoints.device), math.nan
     if (
         code == _ENCODINGS["unbiased"]
         and torch.is_grad_enabled()

@@ -7,11 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyposeops import affine_from_box, crop_images, reference
 from tests.op_contract import ISAS, assert_compiles, assert_graph_captures, assert_same, run_under_isa
+from tests.property_tests import given, settings, st
 
 SIZE = (40, 30)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)

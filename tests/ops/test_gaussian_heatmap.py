@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import pyposeops
 from pyposeops import gaussian_heatmap, reference
@@ -20,6 +18,7 @@ from tests.op_contract import (
     assert_same,
     run_under_isa,
 )
+from tests.property_tests import given, settings, st
 
 ENCODINGS = ("msra", "unbiased", "udp")
 SIZE = (24, 18)
@@ -390,8 +389,8 @@ def test_exports(generator):
 
 @pytest.mark.cuda
 def test_cuda_graph_capture(generator):
-    keypoints, visibility = random_people(generator, 2, 3)
-    assert_graph_captures(lambda k: gaussian_heatmap(k, visibility.cuda(), SIZE, sigma=2.0), keypoints.cuda())
+    keypoints, visibility = (t.cuda() for t in random_people(generator, 2, 3))
+    assert_graph_captures(lambda k: gaussian_heatmap(k, visibility, SIZE, sigma=2.0), keypoints)
 
 
 @pytest.mark.parametrize("isa", ISAS)

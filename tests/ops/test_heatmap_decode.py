@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import pyposeops
 from benchmarks.alternatives.heatmap_decode import PUBLISHED
@@ -23,6 +21,7 @@ from tests.op_contract import (
     layouts,
     run_under_isa,
 )
+from tests.property_tests import given, settings, st
 
 REFINES = ("none", "quarter", "quarter_mmpose", "dark", "dark_udp", "parabola")
 NEWTON = ("dark", "dark_udp")

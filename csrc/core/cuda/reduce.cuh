@@ -8,8 +8,7 @@ namespace pyposeops {
 constexpr unsigned int kFullWarp = 0xffffffffu;
 constexpr int kWarpSize = 32;
 
-// Combines one value per lane with `combine`; every lane gets the result of its butterfly, lane 0's is the
-// total.
+// Combines one value per lane with `combine`; lane 0 gets the total, the others partial results.
 template <class T, class Combine>
 __device__ __forceinline__ T warp_reduce(T value, Combine combine) {
 #pragma unroll

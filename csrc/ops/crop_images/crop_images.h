@@ -1,11 +1,10 @@
 // crop_images: warps people out of uint8 images into normalised float crops, in one pass.
 //
-// images      (H, W, 3) uint8, any strides and any number of sizes; or M equally large ones at a fixed
-// distance affines     (N, 2, 3) float32 or float64, any strides: image pixel (x, y) -> crop pixel (u, v)
-// image_index (N,) int32 or int64, or none: then crop n reads image n, or the only image
-// gain, bias  (N,) or (N, 3), any floating dtype, any strides, or none: 1 and 0
-// crops       (N, 3, h, w) output, float32, float16 or bfloat16, dense NCHW or channels_last; every element
-// written
+// images       (H, W, 3) uint8, any strides and any number of sizes; or M equally large ones at a fixed distance
+// affines      (N, 2, 3) float32 or float64, any strides: image pixel (x, y) -> crop pixel (u, v)
+// image_index  (N,) int32 or int64, or none: then crop n reads image n, or the only image
+// gain, bias   (N,) or (N, 3), any floating dtype, any strides, or none: 1 and 0
+// crops        (N, 3, h, w) output, float32, float16 or bfloat16, dense NCHW or channels_last; every element written
 //
 // crop(n, c, v, u) = ((b / 255) * gain + bias - mean[c]) / std[c], where b is the image at A^-1 (u, v),
 // bilinear with exact weights: each of the four neighbouring pixels that lies outside the image counts as

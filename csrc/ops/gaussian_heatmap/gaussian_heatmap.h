@@ -1,12 +1,11 @@
 // gaussian_heatmap: renders one Gaussian per joint, the training target of heat-map regression.
 //
-// keypoints  (B, N, K, 2) any floating dtype, (x, y); divided by `stride` they are heatmap pixels
-// visibility (B, N, K)    any dtype; below 0.5 (or NaN) nothing is drawn
-// sigma      (K,) or none, any floating dtype, heatmap pixels; a joint whose sigma is not > 0 or not finite
-// is
-//            treated as off the map
-// heatmaps   (B, K, H, W) output, contiguous NCHW or channels_last; every element is written
-// weights    (B, K)       output, float32 (float64 with float64 heatmaps), contiguous
+// keypoints   (B, N, K, 2) any floating dtype, (x, y); divided by the stride they are heatmap pixels
+// visibility  (B, N, K)    any dtype; below 0.5 (or NaN) nothing is drawn
+// sigma       (K,) or none, any floating dtype, heatmap pixels; a joint whose sigma is not finite and above 0 is
+//             treated as off the map
+// heatmaps    (B, K, H, W) output, contiguous NCHW or channels_last; every element is written
+// weights     (B, K)       output, float32 (float64 with float64 heatmaps), contiguous
 //
 // Several people on one map are combined by the maximum; the weight is the largest weight of the people.
 // A person's weight is the visibility as given, and 0 if the joint is off the map or not finite.

@@ -95,7 +95,8 @@ __global__ void __launch_bounds__(kThreads)
 
     T* const out = args.heatmaps.as<T>() + static_cast<int64_t>(blockIdx.x) * elements_per_plane;
     const int width = static_cast<int>(args.map_width);
-    const bool aligned = elements_per_plane % kSize == 0;
+    const bool aligned =
+        elements_per_plane % kSize == 0 && reinterpret_cast<uintptr_t>(args.heatmaps.data) % 16 == 0;
     const int64_t block_begin = static_cast<int64_t>(blockIdx.y) * kThreads * kVectorsPerThread * kSize;
     for (int v = 0; v < kVectorsPerThread; ++v) {
         const int64_t begin = block_begin + (v * kThreads + static_cast<int>(threadIdx.x)) * kSize;
@@ -134,8 +135,8 @@ void launch_render(const GaussianHeatmapArgs& args, cudaStream_t stream) {
     const int64_t planes = args.heatmaps.shape[0] * (kChannelsLast ? 1 : joints);
     const int64_t channels = kChannelsLast ? joints : 1;
     const int64_t elements = args.map_height * args.map_width * channels;
-    if (elements >= int64_t{1} << 27) {
-        throw std::invalid_argument("size: expected fewer than 2^27 elements per image on CUDA, got " +
+    if (elements >= int64_t{1} << 26) {
+        throw std::invalid_argument("size: expected fewer than 2^26 elements per image on CUDA, got " +
                                     std::to_string(elements));
     }
     const int64_t per_block = int64_t{kThreads} * kVectorsPerThread * Vector<T>::kSize;

@@ -1,9 +1,8 @@
-// The formulas of gaussian_heatmap, for one joint along one axis; the 2-D value is the product of the two
-// axes.
+// The formulas of gaussian_heatmap, for one joint along one axis; the 2-D value is the product of the two axes.
 //
-// msra      Xiao et al., Simple Baselines, ECCV 2018, with the published window of 3 sigma around the rounded
-// centre unbiased  Zhang et al., DARK, CVPR 2020, section 3.3: un-rounded centre, whole map udp       Huang
-// et al., UDP, CVPR 2020: window around the rounded centre, Gaussian at the exact one
+// msra      Xiao et al., Simple Baselines, ECCV 2018, with the published window of 3 sigma around the rounded centre
+// unbiased  Zhang et al., DARK, CVPR 2020: un-rounded centre, whole map
+// udp       Huang et al., UDP, CVPR 2020: window around the rounded centre, Gaussian at the exact one
 #pragma once
 
 #include <cmath>
