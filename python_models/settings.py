@@ -23,8 +23,8 @@ class TrainSettings:
         val_images: folder of the images of `val`.
         generated_count: people to train on, with data=generated; a tenth as many are scored on.
         out: folder of checkpoints and logs.
-        resume: folder of an earlier run to continue. The command line takes that run's settings, and those given beside it
-            on top; in Python, pass the settings of its settings.json.
+        resume: folder of an earlier run to continue. The command line takes that run's settings, and those given
+            beside it on top; in Python, pass the settings of its settings.json.
         pretrained: path or URL of weights to start from.
         reset_final: let the last layer start at random where those weights have another joint count.
         options: of the architecture, such as deconv_channels.

@@ -261,6 +261,19 @@ def test_current_stream_is_used():
 
 
 @pytest.mark.cuda
+def test_import_leaves_cuda_alone():
+    """A process that has initialised CUDA cannot use it in a forked child."""
+    code = (
+        "import os, torch, pyposeops\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    torch.zeros(1, device='cuda'); os._exit(0)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.cuda
 def test_second_gpu():
     if torch.cuda.device_count() < 2:
         pytest.skip("one GPU only")

@@ -193,6 +193,10 @@ def test_sigma_per_joint(device, generator):
         assert_same(got.heatmaps[:, k : k + 1], alone.heatmaps, **FLOAT32)
     as_list = gaussian_heatmap(keypoints, visibility, SIZE, sigma=[0.5, 2.0, 3.3])
     assert_same(as_list, got, **FLOAT32)
+    whole = gaussian_heatmap(keypoints, visibility, SIZE, sigma=[2, 3, 2])
+    assert_same(whole, gaussian_heatmap(keypoints, visibility, SIZE, sigma=torch.tensor([2.0, 3.0, 2.0])))
+    scalar = gaussian_heatmap(keypoints, visibility, SIZE, sigma=np.float32(2))
+    assert_same(scalar, gaussian_heatmap(keypoints, visibility, SIZE, sigma=2.0))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -418,6 +422,8 @@ def test_numpy_in_numpy_out(generator):
     assert isinstance(got.heatmaps, np.ndarray) and isinstance(got.weights, np.ndarray)
     want = gaussian_heatmap(keypoints, visibility, SIZE, sigma=2.0)
     np.testing.assert_array_equal(got.heatmaps, want.heatmaps.numpy())
+    named = gaussian_heatmap(keypoints=keypoints.numpy(), visibility=visibility.numpy(), size=SIZE, sigma=2.0)
+    np.testing.assert_array_equal(named.heatmaps, got.heatmaps)
     frozen = keypoints.numpy().copy()
     frozen.flags.writeable = False
     np.testing.assert_array_equal(
