@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_train(chosen)
         answer = FUNCTIONS[command](**chosen.as_dict())
         return answer if isinstance(answer, int) else 0
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:

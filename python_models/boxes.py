@@ -4,7 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,8 @@ def find_tasks(
         beside = [Path(name) / ANNOTATION_FILE for name in images]
         boxes = next((str(path) for path in beside if path.is_file()), WHOLE)
     if boxes == WHOLE:
-        return [
-            ImageTask(path, _image_id(path, index), None) for index, path in enumerate(paths, 1)
-        ], "whole images"
+        whole = [ImageTask(path, _image_id(path, index), None) for index, path in enumerate(paths, 1)]
+        return _with_distinct_ids(whole), "whole images"
     file = Path(boxes)
     try:
         table = _BoxTable(_read_json(file), len(paths), category_id, min_score)
@@ -59,7 +58,14 @@ def find_tasks(
     tasks = [task for task in tasks if task.boxes]
     if not tasks:
         raise UserError(f"boxes {file}: none of its boxes belongs to one of the {len(paths)} images")
-    return tasks, f"boxes of {file}"
+    return _with_distinct_ids(tasks), f"boxes of {file}"
+
+
+def _with_distinct_ids(tasks: list[ImageTask]) -> list[ImageTask]:
+    """The tasks, numbered from 1 where two files would share an id (a/1.jpg and b/1.jpg, 2.jpg and a second file)."""
+    if len({task.image_id for task in tasks}) == len(tasks):
+        return tasks
+    return [replace(task, image_id=number) for number, task in enumerate(tasks, 1)]
 
 
 def _read_json(file: Path) -> Any:
@@ -84,7 +90,7 @@ def _image_files(path: Path) -> list[Path]:
 
 def _image_id(path: Path, index: int) -> int:
     """COCO's files are named by their id; others are numbered."""
-    return int(path.stem) if path.stem.isdigit() else index
+    return int(path.stem) if path.stem.isdecimal() else index
 
 
 class _BoxTable:
@@ -134,7 +140,7 @@ class _BoxTable:
             name = "/".join(path.parts[-count:])
             if name in self.by_name:
                 return ImageTask(path, self.ids.get(name, number), self.by_name[name])
-        named_by_id = self.by_id.get(number, []) if path.stem.isdigit() else []
+        named_by_id = self.by_id.get(number, []) if path.stem.isdecimal() else []
         return ImageTask(path, number, named_by_id or self.for_all)
 
 

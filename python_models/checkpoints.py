@@ -48,6 +48,8 @@ def read_checkpoint(source: str | Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
+        if "Unsupported" not in str(error):
+            raise UserError(f"checkpoint {path}: not a readable PyTorch file ({reason})") from error
         raise UserError(f"checkpoint {path}: holds more than weights and is not opened ({reason})") from error
     except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
         raise UserError(f"checkpoint {path}: not a readable PyTorch file ({error})") from error

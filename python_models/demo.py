@@ -81,7 +81,7 @@ def demo(*, data: str | None = None, out: str = "demo", minutes: float = 10.0) -
     )
     result = train_on(settings, people.train, people.val)
     if result.stopped:
-        print(f"stopped; go on with: python -m python_models train --resume {result.folder}")
+        print(f"stopped; the training so far is in {result.folder}, the same command starts afresh")
         return 130
     predictions = _predict(result.folder, people.test)
     scores = score_predictions(people.test, predictions)

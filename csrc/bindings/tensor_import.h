@@ -38,7 +38,8 @@ inline std::optional<ImportedTensor> import_optional(pybind11::handle object, co
     return ImportedTensor(object, name);
 }
 
-// The CUDA stream of the calling code on `device`; null on the CPU.
+// The CUDA stream of the calling code on `device`: torch's current one, where its exchange table is bound, else the
+// legacy default stream. Null on the CPU.
 StreamHandle current_stream(Device device);
 
 // Runs an operator on the device of its tensors, without the GIL.

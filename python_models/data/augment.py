@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import torch
 
+from python_models.errors import UserError
+
 # A half-body box is the joints' box times 1.5; crops already pad every box by 1.25.
 _HALF_BODY_WIDENING = 1.5 / 1.25
 _UPPER_HALF_PREFERENCE = 0.7
@@ -58,10 +60,10 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("rotation_probability", "flip_probability", "half_body_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
+                raise UserError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
         for name in ("scale", "brightness", "tint"):
             if not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(f"{name}: expected 0 to below 1, got {getattr(self, name)}")
+                raise UserError(f"{name}: expected 0 to below 1, got {getattr(self, name)}")
 
     def draw(
         self,

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from python_models.data.packing import PackedSamples
 from python_models.data.records import ImageReadError, PoseDataset, Sample
+from python_models.errors import UserError
 
 # A set is refused when more of its people than this have an unreadable image.
 TOLERATED_BAD_FRACTION = 0.05
@@ -50,11 +51,11 @@ class EpochBatches(Sampler[list[int]]):
         world_size: int = 1,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+            raise UserError(f"batch_size: expected at least 1, got {batch_size}")
         if not 0 <= rank < world_size:
-            raise ValueError(f"rank: expected 0 to {world_size - 1}, got {rank}")
+            raise UserError(f"rank: expected 0 to {world_size - 1}, got {rank}")
         if training and length < world_size:
-            raise ValueError(f"data set: {length} people cannot be shared by {world_size} processes")
+            raise UserError(f"data set: {length} people cannot be shared by {world_size} processes")
         self.length, self.batch_size, self.training = length, batch_size, training
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self.epoch, self.first_batch = 0, 0

@@ -11,6 +11,7 @@ import pyposeops
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
+from python_models.errors import UserError
 
 Encoding = Literal["msra", "unbiased", "udp"]
 
@@ -69,7 +70,7 @@ class BatchPreparer:
     ) -> None:
         skeleton = dataset.skeleton
         if augmentation is not None and augmentation.flip_probability > 0 and skeleton.one_sided:
-            raise ValueError(
+            raise UserError(
                 f"flip_probability: {skeleton.one_sided[0]!r} has no partner on the other side, so mirrored "
                 "people cannot be labelled; set it to 0"
             )
@@ -108,7 +109,7 @@ class BatchPreparer:
         if self.augmentation is None:
             return None
         if generator is None:
-            raise ValueError("generator: needed to draw the augmentation, got None")
+            raise UserError("generator: needed to draw the augmentation, got None")
         people = self._boxes[indices], self._keypoints[indices], self._visibility[indices]
         return self.augmentation.draw(*people, self._lower_body, generator)
 
