@@ -33,7 +33,7 @@ GENERATED_SETTINGS = TrainSettings(
     sigma_px=1.5,
     encoding="unbiased",
     augmentation=Augmentation(scale=0.2, rotation_deg=20.0, half_body_probability=0.0),
-    epochs=20,
+    epochs=16,
     batch_size=32,
     devices=1,
     optimizer="adamw",
