@@ -8,11 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from pyposeops.ops.crop_images import MEAN as IMAGENET_MEAN
+from pyposeops.ops.crop_images import STD as IMAGENET_STD
 from python_models.checkpoints import load_pretrained
 from python_models.errors import unknown_name
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)

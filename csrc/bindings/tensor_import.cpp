@@ -78,8 +78,7 @@ TensorView view_from(const dlpack::Tensor& tensor, const char* name) {
     return view;
 }
 
-// The Python error that is set, with the argument's name in front: torch's own message does not say which
-// tensor.
+// The Python error that is set, with the argument's name in front: torch's own message does not say which tensor.
 [[noreturn]] void throw_named_type_error(const char* name) {
     py::error_already_set error;
     const std::string text = error.what();

@@ -31,8 +31,7 @@ void check_same_device(const TensorView& tensor, const char* name, const TensorV
 
 }  // namespace pyposeops
 
-// ValueError "<name>: expected <wanted>, got <got>" unless `ok`; the texts are only made when the check
-// fails.
+// ValueError "<name>: expected <wanted>, got <got>" unless `ok`; the texts are only made when the check fails.
 #define POSEOPS_CHECK(ok, name, wanted, got)                                \
     do {                                                                    \
         if (!(ok)) ::pyposeops::throw_value_error((name), (wanted), (got)); \

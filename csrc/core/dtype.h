@@ -1,5 +1,4 @@
-// Element types, the 16-bit floats as plain bits, and the one visitor that turns a run-time type into a C++
-// type.
+// Element types, the 16-bit floats as plain bits, and the one visitor that turns a run-time type into a C++ type.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// One parallel loop for all CPU operators, on the OpenMP pool that PyTorch uses (torch.set_num_threads
-// applies).
+// One parallel loop for all CPU operators, on the OpenMP pool that PyTorch uses (torch.set_num_threads applies).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// A tensor by value: pointer, shape, strides, type, device. Owns nothing; valid while the caller's tensor
-// lives.
+// A tensor by value: pointer, shape, strides, type, device. Owns nothing; valid while the caller's tensor lives.
 #pragma once
 
 #include <cstdint>

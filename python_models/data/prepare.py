@@ -8,15 +8,14 @@ from typing import Literal, NamedTuple
 import torch
 
 import pyposeops
+from pyposeops.ops.crop_images import MEAN as IMAGENET_MEAN
+from pyposeops.ops.crop_images import STD as IMAGENET_STD
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
 from python_models.errors import UserError
 
 Encoding = Literal["msra", "unbiased", "udp"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Batch(NamedTuple):

@@ -26,15 +26,13 @@ struct Run {
 };
 
 // Two neighbouring pixels are six adjacent bytes. They travel as two words, the first pixel's channels in
-// bytes 0 to 2 and the second's in 3 to 5, for the pixel pair above each position of a run and the pair
-// below.
+// bytes 0 to 2 and the second's in 3 to 5, for the pixel pair above each position of a run and the pair below.
 struct PixelPairs {
     alignas(64) uint32_t top[2 * kRunLength];
     alignas(64) uint32_t bottom[2 * kRunLength];
 };
 
-// How a pixel and its right neighbour are read. One load of eight bytes is the fastest, and reads two bytes
-// too many.
+// How a pixel and its right neighbour are read. One load of eight bytes is the fastest, and reads two bytes too many.
 struct EightBytes {
     POSEOPS_INLINE static uint64_t load(const ImageView&, const uint8_t* pixel) {
         uint64_t pair;

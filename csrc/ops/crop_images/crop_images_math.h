@@ -52,8 +52,7 @@ POSEOPS_HD bool within_position_limit(double origin, double du, double dv, doubl
            fabs(origin + width * du + height * dv) < kPositionLimit;
 }
 
-// `a`: the affine, row by row, image -> crop. A determinant of 0 makes the inverse infinite or NaN, hence
-// invalid.
+// `a`: the affine, row by row, image -> crop. A determinant of 0 makes the inverse infinite or NaN, hence invalid.
 POSEOPS_HD SourceGrid source_grid(const double a[6], int64_t crop_width, int64_t crop_height) {
     const double inverse_determinant = 1.0 / (product(a[0], a[4]) - product(a[1], a[3]));
     const double xu = a[4] * inverse_determinant;
@@ -80,8 +79,7 @@ POSEOPS_HD SourceGrid source_grid(const double a[6], int64_t crop_width, int64_t
 // The pixel at or before a position, and the position's weight between it and the next one.
 POSEOPS_HD int64_t whole_pixel(int64_t position) { return position >> kFractionBits; }
 POSEOPS_HD float fraction(uint32_t fraction_bits) {
-    // 24 bits, as many as a float holds, by way of int: no instruction set before AVX-512 converts unsigned
-    // numbers.
+    // 24 bits, as many as a float holds, by way of int: no instruction set before AVX-512 converts unsigned numbers.
     return static_cast<float>(static_cast<int32_t>(fraction_bits >> 8)) * (1.0f / 16777216.0f);
 }
 

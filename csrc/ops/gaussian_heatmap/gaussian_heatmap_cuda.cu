@@ -1,5 +1,4 @@
-// The CUDA kernels of gaussian_heatmap. Bound by the store bandwidth: the exponentials hide behind the
-// writes.
+// The CUDA kernels of gaussian_heatmap. Bound by the store bandwidth: the exponentials hide behind the writes.
 #include "core/convert.h"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/reduce.cuh"

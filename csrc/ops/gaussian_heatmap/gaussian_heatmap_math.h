@@ -29,8 +29,7 @@ POSEOPS_HD int32_t clamp_to_map(double position, int64_t size) {
 }
 
 // `position`: the joint in heatmap pixels, in the precision of the keypoints (float or double), because that
-// is what gets rounded. Windows are computed in double so that no coordinate, however large, overflows an
-// integer.
+// is what gets rounded. Windows are computed in double so that no coordinate, however large, overflows an integer.
 template <class Position>
 POSEOPS_HD GaussianAxis gaussian_axis(Position position, double sigma, int64_t size,
                                       GaussianEncoding encoding, bool reference_quirks) {
@@ -81,8 +80,7 @@ POSEOPS_HD Real gaussian_value(Real pixel, Real centre, Real scale) {
     return exp_nonpositive(scale * (d * d));
 }
 
-// One joint of one person on one map. `drawn` is false where nothing is to be drawn; then only `weight`
-// counts.
+// One joint of one person on one map. `drawn` is false where nothing is to be drawn; then only `weight` counts.
 struct GaussianJoint {
     GaussianAxis x;
     GaussianAxis y;

@@ -65,8 +65,7 @@ __device__ __forceinline__ void scan_items(uint32_t count, uint32_t thread, uint
     }
 }
 
-// Pixels in memory order, 16 bytes a load; single elements before the first and after the last aligned
-// address.
+// Pixels in memory order, 16 bytes a load; single elements before the first and after the last aligned address.
 template <class T>
 __device__ Peak<T> scan_contiguous(const T* map, uint32_t count, uint32_t thread, uint32_t threads) {
     constexpr uint32_t kVector = 16 / sizeof(T);

@@ -127,8 +127,7 @@ POSEOPS_HD Real log_above_1e_10(Real value) {
     return natural_log(value > Real(1e-10) ? value : Real(1e-10));
 }
 
-// The peak at `centre` is not below its neighbours, so both falls are at most 0 and the vertex is within half
-// a pixel.
+// The peak at `centre` is not below its neighbours, so both falls are at most 0 and the vertex is within half a pixel.
 template <class Real>
 POSEOPS_HD Real parabola_vertex(Real before, Real centre, Real after) {
     const Real log_centre = log_above_1e_10(centre);

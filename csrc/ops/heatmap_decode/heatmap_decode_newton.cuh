@@ -72,8 +72,7 @@ __device__ Real blurred_maximum(const HeatmapPixels<T>& map, const BlurTaps<Real
     return known;
 }
 
-// A lane owns one entry of the patch around the peak. All lanes take the same branches and return the same
-// offset.
+// A lane owns one entry of the patch around the peak. All lanes take the same branches and return the same offset.
 template <HeatmapRefine kRefine, class T, class Real>
 __device__ HeatmapOffset<Real> newton_offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y,
                                                      Real peak, const BlurTaps<Real>& taps, Real* scratch) {

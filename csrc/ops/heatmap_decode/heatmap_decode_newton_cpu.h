@@ -61,8 +61,7 @@ POSEOPS_INLINE Real largest_of_strip(const Real* strip) {
     return fold[0];
 }
 
-// The sum of the strips row_at(t), weighted with taps [first, past). Two at a time, which halves the traffic
-// of `sum`.
+// The sum of the strips row_at(t), weighted with taps [first, past). Two at a time, which halves the traffic of `sum`.
 template <class Real, class RowAt>
 POSEOPS_INLINE void weighted_sum(const BlurTaps<Real>& taps, int32_t first, int32_t past, const RowAt& row_at,
                                  Real* sum) {
@@ -98,8 +97,7 @@ POSEOPS_INLINE void blur_row(const HeatmapPixels<T>& map, int32_t y, int32_t beg
     rows.largest[y % taps.size] = largest > Real(0) ? largest : Real(0);
 }
 
-// The larger of `known` and the smoothed row y. The rows' own maxima bound it from above and mostly settle
-// it.
+// The larger of `known` and the smoothed row y. The rows' own maxima bound it from above and mostly settle it.
 template <class Real>
 POSEOPS_INLINE Real larger_of_row(const BlurredRows<Real>& rows, int32_t y, int32_t height,
                                   const BlurTaps<Real>& taps, Real known) {

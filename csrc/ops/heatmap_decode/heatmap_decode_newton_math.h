@@ -14,8 +14,7 @@ namespace pyposeops {
 
 constexpr int32_t kMaxBlurKernel = 63;
 
-// dark reads the 13 pixels within two steps of the peak, dark_udp 7 of the 9 around it: patches of side 2 r +
-// 1.
+// dark reads the 13 pixels within two steps of the peak, dark_udp 7 of the 9 around it: patches of side 2 r + 1.
 template <HeatmapRefine kRefine>
 struct NewtonPatch {
     static constexpr int32_t kRadius = kRefine == HeatmapRefine::kDark ? 2 : 1;
