@@ -15,7 +15,7 @@ from pyposeops._library import accepts_numpy, choice, register
 
 Encoding = Literal["msra", "unbiased", "udp"]
 Compat = Literal["fixed", "reference"]
-_ENCODINGS = {"msra": 0, "unbiased": 1, "udp": 2}  # enum class GaussianEncoding in gaussian_heatmap_math.h
+_ENCODINGS = {"msra": 0, "unbiased": 1, "udp": 2}  # enum class GaussianEncoding in core/gaussian.h
 _COMPAT = {"fixed": 0, "reference": 1}
 
 

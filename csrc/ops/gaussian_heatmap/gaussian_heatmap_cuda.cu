@@ -1,7 +1,9 @@
 // The CUDA kernels of gaussian_heatmap. Bound by the store bandwidth: the exponentials hide behind the writes.
 #include "core/convert.h"
+#include "core/cuda/gaussian.cuh"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/reduce.cuh"
+#include "core/cuda/vector.cuh"
 #include "ops/gaussian_heatmap/gaussian_heatmap.h"
 
 namespace pyposeops {
@@ -13,41 +15,6 @@ constexpr int kBackwardThreads = 256;
 constexpr int kVectorsPerThread = 8;
 // Every CUDA device gives a block this much shared memory without being asked.
 constexpr int64_t kSharedBytes = 48 * 1024;
-
-// A joint as the inner loop needs it; an empty box draws nothing.
-template <class Real>
-struct StagedJoint {
-    Real centre_x, centre_y, scale;
-    int32_t x_begin, x_end, y_begin, y_end;
-};
-
-template <class Real>
-__device__ StagedJoint<Real> stage(const GaussianJoint& joint) {
-    if (!joint.drawn) return {Real(0), Real(0), Real(0), 0, 0, 0, 0};
-    return {static_cast<Real>(joint.x.centre),
-            static_cast<Real>(joint.y.centre),
-            gaussian_scale<Real>(joint.sigma),
-            joint.x.begin,
-            joint.x.end,
-            joint.y.begin,
-            joint.y.end};
-}
-
-template <class Real>
-__device__ Real value_at(const StagedJoint<Real>& joint, int32_t x, int32_t y) {
-    const bool inside = x >= joint.x_begin && x < joint.x_end && y >= joint.y_begin && y < joint.y_end;
-    if (!inside) return Real(0);
-    const Real dx = static_cast<Real>(x) - joint.centre_x;
-    const Real dy = static_cast<Real>(y) - joint.centre_y;
-    return exp_nonpositive(joint.scale * (dx * dx + dy * dy));
-}
-
-// 16 bytes of output elements, stored at once.
-template <class T>
-struct alignas(16) Vector {
-    static constexpr int kSize = 16 / sizeof(T);
-    T values[kSize];
-};
 
 __device__ void store_weight(const GaussianHeatmapArgs& args, int64_t b, int64_t k) {
     double weight = 0.0;
