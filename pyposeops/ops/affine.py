@@ -60,9 +60,8 @@ def affine_from_box(
             below 1 (udp: 2).
 
     Example:
-        >>> affine_from_box(torch.tensor([[100.0, 50.0, 30.0, 40.0]]), (256, 192), padding=1.0)[0]
-        tensor([[   6.4000,    0.0000, -640.0000],
-                [   0.0000,    6.4000, -320.0000]])
+        >>> affine_from_box(torch.tensor([[96.0, 48.0, 32.0, 64.0]]), (256, 128), padding=1.0)[0, 0]
+        tensor([   4.,    0., -384.])
 
     Source: msra: Xiao et al., Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018, published
     code. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.

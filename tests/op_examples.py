@@ -1,0 +1,95 @@
+"""One small call of every public operator: what the contract tests run, and what docs/operators.md is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.op_contract import FLOATS
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """
+    Args:
+        arguments: dtype -> the arguments of a call, by name, on the CPU; every floating argument that follows the
+            operator's dtype has that dtype.
+        gradient: names of the arguments that a gradient can reach; all others get none.
+        batched: names of the tensors whose first dimension is the batch, or () where there is none.
+        dtypes: those that the operator takes. Others must be refused with a TypeError.
+    """
+
+    arguments: Callable[[torch.dtype], Arguments]
+    gradient: tuple[str, ...] = ()
+    batched: tuple[str, ...] = ()
+    dtypes: tuple[torch.dtype, ...] = FLOATS
+
+
+def _random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _points(*shape: int, width: int = 12, height: int = 16) -> Tensor:
+    """(x, y) inside a map of 16x12, away from pixel centres and from half pixels."""
+    whole = (_random(*shape, 2) * torch.tensor([width - 4.0, height - 4.0])).floor() + 2
+    return whole + 0.2 + 0.1 * _random(*shape, 2, seed=1)
+
+
+def _affines(dtype: torch.dtype) -> Tensor:
+    return torch.tensor([[[0.9, 0.2, 3.0], [-0.2, 0.9, 4.0]]] * 2, dtype=dtype)
+
+
+def _boxes(dtype: torch.dtype) -> Tensor:
+    return torch.tensor([[4.0, 3.0, 20.0, 24.0], [-5.0, 2.0, 16.0, 20.0]], dtype=dtype)
+
+
+def _image() -> Tensor:
+    return (_random(30, 40, 3) * 255).to(torch.uint8)
+
+
+EXAMPLES: dict[str, Example] = {
+    "affine_from_box": Example(
+        lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
+        gradient=("boxes",),
+        batched=("boxes",),
+    ),
+    "crop_images": Example(
+        lambda dtype: {
+            "images": _image(),
+            "boxes_or_affines": _boxes(torch.float32),
+            "size": (16, 12),
+            "out_dtype": dtype,
+        },
+        batched=("boxes_or_affines",),
+        dtypes=(torch.float32, torch.float16, torch.bfloat16),
+    ),
+    "gaussian_heatmap": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 5).to(dtype),
+            "visibility": torch.ones(2, 5),
+            "size": (16, 12),
+            "sigma": torch.full((5,), 1.5, dtype=dtype),
+            "encoding": "unbiased",
+        },
+        gradient=("keypoints", "sigma"),
+        batched=("keypoints", "visibility"),
+    ),
+    "heatmap_decode": Example(
+        lambda dtype: {"heatmaps": _random(2, 5, 16, 12).to(dtype), "refine": "quarter"},
+        batched=("heatmaps",),
+    ),
+    "invert_affine": Example(
+        lambda dtype: {"affines": _affines(dtype)}, gradient=("affines",), batched=("affines",)
+    ),
+    "transform_keypoints": Example(
+        lambda dtype: {"keypoints": _points(2, 5).to(dtype), "affines": _affines(dtype)},
+        gradient=("keypoints", "affines"),
+        batched=("keypoints", "affines"),
+    ),
+}
