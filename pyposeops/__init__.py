@@ -4,25 +4,57 @@ import torch  # first: the extension shares torch's OpenMP pool
 
 from pyposeops import _core, reference
 from pyposeops._info import build_info
-from pyposeops.ops.affine import affine_from_box, invert_affine, transform_keypoints
+from pyposeops.ops.affine import (
+    affine_from_box,
+    compose_affine,
+    crop_to_heatmap,
+    heatmap_to_crop,
+    invert_affine,
+    transform_keypoints,
+)
+from pyposeops.ops.boxes import (
+    CenterScale,
+    box_to_center_scale,
+    center_scale_to_box,
+    convert_boxes,
+    fix_aspect_ratio,
+    keypoint_boxes,
+)
 from pyposeops.ops.crop_images import crop_images
+from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
+from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
 __version__: str = _core.version
 
 _core.bind_torch_tensor_type(torch.Tensor)
 
 __all__ = [
+    "CenterScale",
+    "FlippedKeypoints",
     "GaussianHeatmaps",
     "Keypoints",
+    "Triangulation",
     "__version__",
     "affine_from_box",
+    "box_to_center_scale",
     "build_info",
+    "center_scale_to_box",
+    "compose_affine",
+    "convert_boxes",
     "crop_images",
+    "crop_to_heatmap",
+    "fix_aspect_ratio",
+    "flip_keypoints",
+    "flip_order",
     "gaussian_heatmap",
     "heatmap_decode",
+    "heatmap_to_crop",
     "invert_affine",
+    "keypoint_boxes",
+    "project_points",
     "reference",
     "transform_keypoints",
+    "triangulate_points",
 ]

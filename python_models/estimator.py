@@ -84,11 +84,7 @@ class PoseEstimator:
         """Peaks of heat maps, carried back to image pixels."""
         blur_kernel = min(max(2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1, 3), 63)
         coords, scores = pyposeops.heatmap_decode(heatmaps, refine=self.refine, blur_kernel=blur_kernel)
-        height, width = self.card.input_size
-        map_height, map_width = heatmaps.shape[-2:]
-        if self.convention == "udp":
-            scale = ((width - 1) / (map_width - 1), (height - 1) / (map_height - 1))
-        else:
-            scale = (width / map_width, height / map_height)
-        in_crop = coords * coords.new_tensor(scale)
+        in_crop = pyposeops.heatmap_to_crop(
+            coords, self.card.input_size, heatmaps.shape[-2:], convention=self.convention
+        )
         return Poses(pyposeops.transform_keypoints(in_crop, pyposeops.invert_affine(affines)), scores)

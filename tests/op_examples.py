@@ -49,6 +49,14 @@ def _boxes(dtype: torch.dtype) -> Tensor:
     return torch.tensor([[4.0, 3.0, 20.0, 24.0], [-5.0, 2.0, 16.0, 20.0]], dtype=dtype)
 
 
+def _cameras(dtype: torch.dtype) -> Tensor:
+    """(3, 3, 4): side by side, two units in front of the unit cube."""
+    shifts = torch.tensor([-0.5, 0.0, 0.25], dtype=torch.float64)
+    cameras = torch.eye(3, 4, dtype=torch.float64).repeat(3, 1, 1)
+    cameras[:, 0, 3], cameras[:, 1, 3], cameras[:, 2, 3] = shifts, shifts**2, 2.0
+    return cameras.to(dtype)
+
+
 def _image() -> Tensor:
     return (_random(30, 40, 3) * 255).to(torch.uint8)
 
@@ -56,6 +64,26 @@ def _image() -> Tensor:
 EXAMPLES: dict[str, Example] = {
     "affine_from_box": Example(
         lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
+        gradient=("boxes",),
+        batched=("boxes",),
+    ),
+    "box_to_center_scale": Example(
+        lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
+        gradient=("boxes",),
+        batched=("boxes",),
+    ),
+    "center_scale_to_box": Example(
+        lambda dtype: {"center": _random(3, 2).to(dtype), "scale": _random(3, 2, seed=1).to(dtype)},
+        gradient=("center", "scale"),
+        batched=("center", "scale"),
+    ),
+    "compose_affine": Example(
+        lambda dtype: {"first": _affines(dtype), "second": _affines(dtype) * 2},
+        gradient=("first", "second"),
+        batched=("first", "second"),
+    ),
+    "convert_boxes": Example(
+        lambda dtype: {"boxes": _boxes(dtype), "source": "xywh", "target": "xyxy"},
         gradient=("boxes",),
         batched=("boxes",),
     ),
@@ -68,6 +96,26 @@ EXAMPLES: dict[str, Example] = {
         },
         batched=("boxes_or_affines",),
         dtypes=(torch.float32, torch.float16, torch.bfloat16),
+    ),
+    "crop_to_heatmap": Example(
+        lambda dtype: {"keypoints": _points(2, 5).to(dtype), "size": (32, 24), "heatmap_size": (8, 6)},
+        gradient=("keypoints",),
+        batched=("keypoints",),
+    ),
+    "fix_aspect_ratio": Example(
+        lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
+        gradient=("boxes",),
+        batched=("boxes",),
+    ),
+    "flip_keypoints": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 5).to(dtype),
+            "visibility": torch.tensor([[0, 1, 2, 1, 0]] * 2),
+            "flip_pairs": [(0, 1), (3, 4)],
+            "width": 12,
+        },
+        gradient=("keypoints",),
+        batched=("keypoints", "visibility"),
     ),
     "gaussian_heatmap": Example(
         lambda dtype: {
@@ -84,12 +132,32 @@ EXAMPLES: dict[str, Example] = {
         lambda dtype: {"heatmaps": _random(2, 5, 16, 12).to(dtype), "refine": "quarter"},
         batched=("heatmaps",),
     ),
+    "heatmap_to_crop": Example(
+        lambda dtype: {"keypoints": _points(2, 5).to(dtype), "size": (32, 24), "heatmap_size": (8, 6)},
+        gradient=("keypoints",),
+        batched=("keypoints",),
+    ),
     "invert_affine": Example(
         lambda dtype: {"affines": _affines(dtype)}, gradient=("affines",), batched=("affines",)
+    ),
+    "keypoint_boxes": Example(
+        lambda dtype: {"keypoints": _points(2, 5).to(dtype), "padding": 1.25},
+        gradient=("keypoints",),
+        batched=("keypoints",),
+    ),
+    "project_points": Example(
+        lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
+        gradient=("points", "cameras"),
+        batched=("points",),
     ),
     "transform_keypoints": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "affines": _affines(dtype)},
         gradient=("keypoints", "affines"),
         batched=("keypoints", "affines"),
+    ),
+    "triangulate_points": Example(
+        lambda dtype: {"keypoints": _random(2, 3, 4, 2).to(dtype), "cameras": _cameras(dtype)},
+        gradient=("keypoints", "cameras"),
+        batched=("keypoints",),
     ),
 }

@@ -15,11 +15,18 @@ from tests.op_contract import FLOATS, assert_same, flatten
 from tests.op_examples import EXAMPLES, Arguments, Example
 from tools import operators_table
 
-NOT_OPERATORS = {"build_info"}
+NOT_OPERATORS = {"build_info", "flip_order"}
 OPERATORS = sorted(EXAMPLES)
 DIFFERENTIABLE = [name for name in OPERATORS if EXAMPLES[name].gradient]
 # Elementary geometry: no paper to name.
-ELEMENTARY = {"invert_affine", "transform_keypoints"}
+ELEMENTARY = {
+    "compose_affine",
+    "convert_boxes",
+    "flip_keypoints",
+    "invert_affine",
+    "keypoint_boxes",
+    "transform_keypoints",
+}
 
 
 def run(name: str, arguments: Arguments) -> list[torch.Tensor]:

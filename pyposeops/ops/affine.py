@@ -1,4 +1,4 @@
-"""Affine maps from image to crop: made from boxes, inverted, applied to keypoints.
+"""Affine maps from image to crop: made from boxes, inverted, composed, applied to keypoints.
 
 Plain PyTorch, differentiable. Products are written out element by element: a matrix product would be rounded
 to TF32 or half precision where the user allows that for the network, and be wrong by pixels.
@@ -66,19 +66,17 @@ def affine_from_box(
     Source: msra: Xiao et al., Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018, published
     code. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
     """
-    if convention not in ("msra", "udp"):
-        raise ValueError(f"convention: expected 'msra' or 'udp', got {convention!r}")
-    last = 1 if convention == "udp" else 0
+    last = _last(convention)
     height, width = crop_size(size, least=1 + last)
     if not (math.isfinite(padding) and padding > 0):
         raise ValueError(f"padding: expected a finite number above 0, got {padding}")
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes: expected (N, 4), got {tuple(boxes.shape)}")
-    boxes = _floating(boxes)
+    boxes = floating(boxes)
     x, y, box_width, box_height = boxes.unbind(1)
     enlarge = _per_crop(scale, "scale", boxes, 1.0) * padding
-    wide = torch.maximum(box_width, box_height * (width / height)) * enlarge
-    tall = torch.maximum(box_height, box_width * (height / width)) * enlarge
+    wide, tall = at_aspect(box_width, box_height, width / height)
+    wide, tall = wide * enlarge, tall * enlarge
     angle = torch.deg2rad(_per_crop(rotation_deg, "rotation_deg", boxes, 0.0))
     cos, sin = angle.cos(), angle.sin()
     scale_x = (width - last) / wide
@@ -116,11 +114,11 @@ def transform_keypoints(keypoints: Tensor, affines: Tensor) -> Tensor:
     """
     if keypoints.ndim != 3 or keypoints.shape[2] != 2:
         raise ValueError(f"keypoints: expected (N, K, 2), got {tuple(keypoints.shape)}")
-    _check_affines(affines)
+    check_affines(affines)
     if affines.shape[0] != keypoints.shape[0]:
         raise ValueError(f"affines: expected one per crop, {keypoints.shape[0]}, got {affines.shape[0]}")
-    _check_device(affines, "affines", keypoints, "keypoints")
-    keypoints, affines = _floating(keypoints), _floating(affines)
+    check_device(affines, "affines", keypoints, "keypoints")
+    keypoints, affines = floating(keypoints), floating(affines)
     x, y = keypoints.unbind(2)
     (a, b, c), (d, e, f) = (row.unbind(1) for row in affines[..., None].unbind(1))
     return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=2)
@@ -145,23 +143,142 @@ def invert_affine(affines: Tensor) -> Tensor:
         tensor([[ 0.5000, -0.0000,  3.0000],
                 [-0.0000,  0.2500, -2.0000]])
     """
-    _check_affines(affines)
-    (a, b, c), (d, e, f) = (row.unbind(1) for row in _floating(affines).unbind(1))
+    check_affines(affines)
+    (a, b, c), (d, e, f) = (row.unbind(1) for row in floating(affines).unbind(1))
     determinant = a * e - b * d
     a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
     inverses = torch.stack([a, b, -(a * c + b * f), d, e, -(d * c + e * f)], dim=1).view(-1, 2, 3)
     return torch.where(inverses.isfinite().all(2).all(1)[:, None, None], inverses, math.nan)
 
 
+@accepts_numpy
+def compose_affine(first: Tensor, second: Tensor) -> Tensor:
+    """One map for two: ``first``, then ``second`` on what it gives.
+
+    Args:
+        first: (N, 2, 3), or (1, 2, 3) for all of ``second``.
+        second: (N, 2, 3), or (1, 2, 3) for all of ``first``.
+
+    Returns:
+        (N, 2, 3), in the wider dtype of the two and at least float32.
+
+    Raises:
+        ValueError: shapes or devices that do not fit.
+
+    Example:
+        >>> shift = torch.tensor([[[1.0, 0.0, 5.0], [0.0, 1.0, 7.0]]])
+        >>> halve = torch.tensor([[[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]]])
+        >>> compose_affine(shift, halve)[0]
+        tensor([[0.5000, 0.0000, 2.5000],
+                [0.0000, 0.5000, 3.5000]])
+    """
+    check_affines(first, "first")
+    check_affines(second, "second")
+    if first.shape[0] != second.shape[0] and 1 not in (first.shape[0], second.shape[0]):
+        raise ValueError(f"second: expected {first.shape[0]} affines or one, got {second.shape[0]}")
+    check_device(second, "second", first, "first")
+    (a, b, c), (d, e, f) = (row.unbind(1) for row in floating(second)[..., None].unbind(1))
+    across, down = floating(first).unbind(1)
+    upper, lower = a * across + b * down, d * across + e * down
+    upper = torch.cat([upper[:, :2], upper[:, 2:] + c], dim=1)
+    lower = torch.cat([lower[:, :2], lower[:, 2:] + f], dim=1)
+    return torch.stack([upper, lower], dim=1)
+
+
+@accepts_numpy
+def crop_to_heatmap(
+    keypoints: Tensor, size: Sequence[int], heatmap_size: Sequence[int], *, convention: Convention = "msra"
+) -> Tensor:
+    """Keypoints of a crop in the pixels of its heat map, as ``gaussian_heatmap`` places them.
+
+    msra divides x by ``w / W``, udp by ``(w - 1) / (W - 1)``, with w the width of the crop and W that of the
+    heat map; y in the same way.
+
+    Args:
+        keypoints: (..., 2) as (x, y) in crop pixels.
+        size: (height, width) of the crop.
+        heatmap_size: (height, width) of the heat map.
+        convention: "msra" or "udp".
+
+    Returns:
+        (..., 2) in heat map pixels, float64 for float64 keypoints, otherwise float32. NaN stays NaN.
+
+    Raises:
+        ValueError: a shape that does not fit, an unknown convention, a size below 1 (udp: 2).
+
+    Example:
+        >>> crop_to_heatmap(torch.tensor([95.5, 127.5]), (256, 192), (64, 48), convention="udp")
+        tensor([23.5000, 31.5000])
+
+    Source: Xiao et al., ECCV 2018 (msra), and Huang et al., CVPR 2020, section 3 (udp), published codes.
+    """
+    across, down = _strides(size, heatmap_size, convention)
+    return _rescaled(keypoints, 1 / across, 1 / down)
+
+
+@accepts_numpy
+def heatmap_to_crop(
+    keypoints: Tensor, size: Sequence[int], heatmap_size: Sequence[int], *, convention: Convention = "msra"
+) -> Tensor:
+    """Keypoints of a heat map in the pixels of the crop: what :func:`crop_to_heatmap` does, undone.
+
+    Args:
+        keypoints: (..., 2) as (x, y) in heat map pixels, such as ``heatmap_decode`` gives.
+        size: (height, width) of the crop.
+        heatmap_size: (height, width) of the heat map.
+        convention: "msra" or "udp".
+
+    Returns:
+        (..., 2) in crop pixels, float64 for float64 keypoints, otherwise float32. NaN stays NaN.
+
+    Raises:
+        ValueError: a shape that does not fit, an unknown convention, a size below 1 (udp: 2).
+
+    Example:
+        >>> heatmap_to_crop(torch.tensor([24.0, 32.0]), (256, 192), (64, 48))
+        tensor([ 96., 128.])
+
+    Source: Xiao et al., ECCV 2018 (msra), and Huang et al., CVPR 2020, section 3 (udp), published codes.
+    """
+    return _rescaled(keypoints, *_strides(size, heatmap_size, convention))
+
+
+def _strides(size: Sequence[int], heatmap_size: Sequence[int], convention: Convention) -> tuple[float, float]:
+    """Crop pixels per heat map pixel, along x and y."""
+    last = _last(convention)
+    height, width = crop_size(size, least=1 + last)
+    map_height, map_width = crop_size(heatmap_size, least=1 + last, name="heatmap_size")
+    return (width - last) / (map_width - last), (height - last) / (map_height - last)
+
+
+def _rescaled(keypoints: Tensor, across: float, down: float) -> Tensor:
+    check_last(keypoints, "keypoints", 2)
+    x, y = floating(keypoints).unbind(-1)
+    return torch.stack([x * across, y * down], dim=-1)
+
+
+def _last(convention: Convention) -> int:
+    """What a convention takes from a size: 1 where the last pixel's centre, not its edge, is the end."""
+    if convention not in ("msra", "udp"):
+        raise ValueError(f"convention: expected 'msra' or 'udp', got {convention!r}")
+    return 1 if convention == "udp" else 0
+
+
+def check_last(tensor: Tensor, name: str, count: int) -> None:
+    """Raise ValueError unless ``tensor`` is (..., count)."""
+    if tensor.ndim < 1 or tensor.shape[-1] != count:
+        raise ValueError(f"{name}: expected (..., {count}), got {tuple(tensor.shape)}")
+
+
 def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
     """The affines (N, 2, 3) followed by ``u -> width - 1 - u`` where ``flip``."""
-    _check_affines(affines)
+    check_affines(affines)
     if isinstance(flip, Tensor):
         if flip.dtype != torch.bool:
             raise TypeError(f"flip: expected bool, got {flip.dtype}")
         if tuple(flip.shape) != (affines.shape[0],):
             raise ValueError(f"flip: expected ({affines.shape[0]},), got {tuple(flip.shape)}")
-        _check_device(flip, "flip", affines, "boxes_or_affines")
+        check_device(flip, "flip", affines, "boxes_or_affines")
     elif not flip:
         return affines
     across, down = affines.unbind(1)
@@ -171,25 +288,31 @@ def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
     return torch.stack([flipped, down], dim=1)
 
 
-def _check_affines(affines: Tensor) -> None:
+def check_affines(affines: Tensor, name: str = "affines") -> None:
     """Raise ValueError unless ``affines`` are (N, 2, 3)."""
     if affines.ndim != 3 or affines.shape[1:] != (2, 3):
-        raise ValueError(f"affines: expected (N, 2, 3), got {tuple(affines.shape)}")
+        raise ValueError(f"{name}: expected (N, 2, 3), got {tuple(affines.shape)}")
 
 
-def crop_size(size: Sequence[int], least: int = 1) -> tuple[int, int]:
+def crop_size(size: Sequence[int], least: int = 1, name: str = "size") -> tuple[int, int]:
     """``size`` as (height, width); ValueError unless both are at least ``least``."""
     try:
         height, width = size
     except (TypeError, ValueError):
-        raise ValueError(f"size: expected (height, width), got {size}") from None
+        raise ValueError(f"{name}: expected (height, width), got {size}") from None
     if height < least or width < least:
-        raise ValueError(f"size: expected a height and width of at least {least}, got ({height}, {width})")
+        raise ValueError(f"{name}: expected a height and width of at least {least}, got ({height}, {width})")
     return height, width
 
 
-def _floating(tensor: Tensor) -> Tensor:
+def floating(tensor: Tensor) -> Tensor:
+    """What geometry is computed in: float64 for float64, otherwise float32."""
     return tensor if tensor.dtype == torch.float64 else tensor.to(torch.float32)
+
+
+def at_aspect(width: Tensor, height: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+    """Width and height of the smallest rectangle with ``width / height = aspect`` that covers the given one."""
+    return torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)
 
 
 def _per_crop(value: float | Tensor | None, name: str, boxes: Tensor, default: float) -> Tensor:
@@ -198,10 +321,10 @@ def _per_crop(value: float | Tensor | None, name: str, boxes: Tensor, default: f
         return boxes.new_full((), default if value is None else value)
     if tuple(value.shape) not in ((), (boxes.shape[0],)):
         raise ValueError(f"{name}: expected a number or ({boxes.shape[0]},), got {tuple(value.shape)}")
-    _check_device(value, name, boxes, "boxes")
+    check_device(value, name, boxes, "boxes")
     return value.to(boxes.dtype)
 
 
-def _check_device(tensor: Tensor, name: str, first: Tensor, first_name: str) -> None:
+def check_device(tensor: Tensor, name: str, first: Tensor, first_name: str) -> None:
     if tensor.device != first.device:
         raise ValueError(f"{name}: expected the device of {first_name}, {first.device}, got {tensor.device}")

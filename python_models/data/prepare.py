@@ -78,7 +78,7 @@ class BatchPreparer:
         self.convention: Literal["msra", "udp"] = "udp" if encoding == "udp" else "msra"
         self.padding, self.mean, self.std = padding, mean, std
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
-        self._flip_order = torch.tensor(skeleton.flip_order)
+        self._flip_pairs = skeleton.flip_pairs
         self._lower_body = torch.tensor(skeleton.lower_body)
         self._boxes, self._keypoints, self._visibility = _tables(dataset)
 
@@ -91,7 +91,10 @@ class BatchPreparer:
         affines = self._affines(self._boxes[indices] if draw is None else draw.boxes, draw)
         keypoints = pyposeops.transform_keypoints(self._keypoints[indices], affines)
         if draw is not None:
-            keypoints, visibility = self._swap_sides(keypoints, visibility, draw.flip)
+            # The affines have mirrored the coordinates; left and right joints still trade places.
+            keypoints, visibility = pyposeops.flip_keypoints(
+                keypoints, visibility, self._flip_pairs, None, flip=draw.flip
+            )
         affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
         heatmaps, weights = pyposeops.gaussian_heatmap(
             keypoints,
@@ -122,12 +125,6 @@ class BatchPreparer:
             rotation_deg=None if draw is None else draw.rotation_deg,
             flip=None if draw is None else draw.flip,
         )
-
-    def _swap_sides(
-        self, keypoints: torch.Tensor, visibility: torch.Tensor, flip: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        keypoints = torch.where(flip[:, None, None], keypoints[:, self._flip_order], keypoints)
-        return keypoints, torch.where(flip[:, None], visibility[:, self._flip_order], visibility)
 
     def _upload(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(tensor.to(self.device, non_blocking=True) for tensor in tensors)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from pyposeops import flip_order
 from python_models.errors import UserError
 
 # Spread of human labels around the true joint, as a fraction of sqrt(area): COCO's published constants
@@ -127,10 +128,7 @@ class Skeleton:
     @property
     def flip_order(self) -> tuple[int, ...]:
         """Joint whose values stand at each place after mirroring: a permutation that is its own inverse."""
-        order = list(range(self.num_joints))
-        for left, right in self.flip_pairs:
-            order[left], order[right] = right, left
-        return tuple(order)
+        return flip_order(self.flip_pairs, self.num_joints)
 
     @property
     def one_sided(self) -> tuple[str, ...]:

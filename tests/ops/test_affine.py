@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from pyposeops import affine_from_box, invert_affine, transform_keypoints
+from pyposeops import (
+    affine_from_box,
+    compose_affine,
+    crop_to_heatmap,
+    gaussian_heatmap,
+    heatmap_decode,
+    heatmap_to_crop,
+    invert_affine,
+    transform_keypoints,
+)
 from tests.op_contract import assert_compiles, assert_same
 
 SIZE = (256, 192)
@@ -139,6 +148,51 @@ def test_map_without_inverse_gives_nan(matrix):
     assert invert_affine(torch.tensor([matrix])).isnan().all()
 
 
+def test_composition_is_one_map_after_the_other(device, generator):
+    first = affine_from_box(random_boxes(generator).to(device), SIZE, rotation_deg=33.0)
+    second = affine_from_box(random_boxes(generator).to(device), SIZE, rotation_deg=-20.0, convention="udp")
+    points = (torch.rand(20, 7, 2, generator=generator, dtype=torch.float64) * 500).to(device)
+    both = compose_affine(first, second)
+    want = transform_keypoints(transform_keypoints(points, first), second)
+    assert_same(transform_keypoints(points, both), want, rtol=1e-12, atol=1e-9)
+    square = torch.cat([both, torch.tensor([[[0.0, 0, 1]]], device=device).expand(20, 1, 3)], 1)
+    rows = [torch.cat([m, square[:, 2:]], 1) for m in (second, first)]
+    assert_same(square, rows[0] @ rows[1], rtol=1e-12, atol=1e-9)
+    identity = torch.eye(3, dtype=torch.float64, device=device)[None, :2].expand(20, 2, 3)
+    assert_same(compose_affine(first, invert_affine(first)), identity, rtol=0, atol=1e-9)
+
+
+def test_composition_with_one_map_for_all(generator):
+    many, one = (
+        affine_from_box(random_boxes(generator), SIZE),
+        affine_from_box(random_boxes(generator, 1), SIZE),
+    )
+    assert torch.equal(compose_affine(many, one), compose_affine(many, one.expand(20, 2, 3)))
+    assert torch.equal(compose_affine(one, many), compose_affine(one.expand(20, 2, 3), many))
+
+
+def test_heatmap_pixels_by_hand(device):
+    corner = torch.tensor([191.0, 255.0], device=device)
+    assert crop_to_heatmap(corner, SIZE, (64, 48)).tolist() == [47.75, 63.75]
+    assert crop_to_heatmap(corner, SIZE, (64, 48), convention="udp").tolist() == [47.0, 63.0]
+    assert heatmap_to_crop(torch.tensor([24.0, 32.0], device=device), SIZE, (64, 48)).tolist() == [
+        96.0,
+        128.0,
+    ]
+
+
+@pytest.mark.parametrize(("convention", "encoding"), [("msra", "unbiased"), ("udp", "udp")])
+def test_heatmap_pixels_are_those_that_heatmaps_are_drawn_in(generator, convention, encoding):
+    keypoints = torch.rand(3, 4, 2, generator=generator) * 100 + 40
+    drawn = gaussian_heatmap(
+        keypoints, torch.ones(3, 4), (64, 48), sigma=2.0, encoding=encoding, input_size=SIZE
+    ).heatmaps
+    peaks = heatmap_decode(drawn, refine="parabola").coords
+    want = crop_to_heatmap(keypoints, SIZE, (64, 48), convention=convention)
+    assert_same(peaks, want, rtol=0, atol=1e-3)
+    assert_same(heatmap_to_crop(want, SIZE, (64, 48), convention=convention), keypoints, rtol=0, atol=1e-4)
+
+
 def test_keypoints_by_hand():
     affine = torch.tensor([[[2.0, 3.0, 5.0], [7.0, 11.0, 13.0]]])
     points = torch.tensor([[[1.0, 1.0], [0.0, -1.0], [math.nan, 0.0]]])
@@ -173,15 +227,20 @@ def test_gradcheck(generator, convention):
 
     def to_crop(boxes, angle, points):
         affines = affine_from_box(boxes, SIZE, convention=convention, rotation_deg=angle)
-        return transform_keypoints(points, affines), invert_affine(affines)
+        points = transform_keypoints(points, affines)
+        there = crop_to_heatmap(points, SIZE, (64, 48), convention=convention)
+        back = heatmap_to_crop(points, SIZE, (64, 48), convention=convention)
+        return there, back, compose_affine(affines, invert_affine(affines) * 2)
 
     assert torch.autograd.gradcheck(to_crop, (boxes, angle, points))
+    assert torch.autograd.gradgradcheck(to_crop, (boxes, angle, points), atol=1e-4)
 
 
 def test_compiles_without_graph_breaks(device, generator):
     def to_crop(boxes, points, flip):
         affines = affine_from_box(boxes, SIZE, rotation_deg=5.0, flip=flip)
-        return transform_keypoints(points, affines), invert_affine(affines)
+        maps = crop_to_heatmap(transform_keypoints(points, affines), SIZE, (64, 48))
+        return heatmap_to_crop(maps, SIZE, (64, 48)), compose_affine(affines, invert_affine(affines))
 
     assert_compiles(
         to_crop,
@@ -197,7 +256,14 @@ def test_numpy_in_numpy_out(generator):
     points = np.ones((3, 2, 2))
     assert all(
         isinstance(a, np.ndarray)
-        for a in (affines, invert_affine(affines), transform_keypoints(points, affines))
+        for a in (
+            affines,
+            invert_affine(affines),
+            compose_affine(affines, affines),
+            transform_keypoints(points, affines),
+            crop_to_heatmap(points, SIZE, SIZE),
+            heatmap_to_crop(points, SIZE, SIZE),
+        )
     )
     want = affine_from_box(torch.from_numpy(boxes), SIZE, flip=torch.tensor([True, False, True]))
     np.testing.assert_array_equal(affines, want.numpy())
@@ -206,6 +272,8 @@ def test_numpy_in_numpy_out(generator):
 def test_no_boxes_and_no_keypoints():
     affines = affine_from_box(torch.zeros(0, 4), SIZE, flip=torch.zeros(0, dtype=torch.bool))
     assert affines.shape == (0, 2, 3) and invert_affine(affines).shape == (0, 2, 3)
+    assert compose_affine(affines, affines).shape == compose_affine(MAP, affines).shape == (0, 2, 3)
+    assert crop_to_heatmap(torch.zeros(0, 17, 2), SIZE, SIZE).shape == (0, 17, 2)
     assert transform_keypoints(torch.zeros(0, 17, 2), affines).shape == (0, 17, 2)
     assert transform_keypoints(torch.zeros(2, 0, 2), torch.zeros(2, 2, 3)).shape == (2, 0, 2)
 
@@ -266,6 +334,38 @@ MAP = torch.ones(1, 2, 3)
             lambda: invert_affine(torch.zeros(2, 3)),
             ValueError,
             r"affines: expected \(N, 2, 3\), got \(2, 3\)",
+        ),
+        (
+            lambda: compose_affine(torch.zeros(2, 3), MAP),
+            ValueError,
+            r"first: expected \(N, 2, 3\), got \(2, 3\)",
+        ),
+        (lambda: compose_affine(MAP, torch.zeros(1, 3, 3)), ValueError, r"second: expected \(N, 2, 3\)"),
+        (
+            lambda: compose_affine(MAP.expand(2, 2, 3), MAP.expand(3, 2, 3)),
+            ValueError,
+            "second: expected 2 affines or one, got 3",
+        ),
+        (lambda: compose_affine(MAP, MAP.to("meta")), ValueError, "second: expected the device of first"),
+        (
+            lambda: crop_to_heatmap(torch.zeros(3), SIZE, SIZE),
+            ValueError,
+            r"keypoints: expected \(..., 2\), got \(3,\)",
+        ),
+        (
+            lambda: heatmap_to_crop(torch.zeros(2), SIZE, (64, 0)),
+            ValueError,
+            "heatmap_size: expected a height and width of at least 1",
+        ),
+        (
+            lambda: heatmap_to_crop(torch.zeros(2), SIZE, (64, 1), convention="udp"),
+            ValueError,
+            "heatmap_size: expected .* at least 2",
+        ),
+        (
+            lambda: crop_to_heatmap(torch.zeros(2), SIZE, SIZE, convention="coco"),
+            ValueError,
+            "convention: expected 'msra' or 'udp'",
         ),
         (lambda: transform_keypoints(torch.zeros(3, 2), MAP), ValueError, r"keypoints: expected \(N, K, 2\)"),
         (
