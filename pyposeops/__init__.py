@@ -23,7 +23,10 @@ from pyposeops.ops.boxes import (
 from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
+from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
+from pyposeops.ops.joints_mse_loss import joints_mse_loss
+from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
 __version__: str = _core.version
@@ -49,10 +52,14 @@ __all__ = [
     "flip_keypoints",
     "flip_order",
     "gaussian_heatmap",
+    "gaussian_heatmap_loss",
+    "hardest_joints",
     "heatmap_decode",
     "heatmap_to_crop",
     "invert_affine",
+    "joints_mse_loss",
     "keypoint_boxes",
+    "ohkm_loss",
     "project_points",
     "reference",
     "transform_keypoints",

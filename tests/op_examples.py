@@ -61,6 +61,14 @@ def _image() -> Tensor:
     return (_random(30, 40, 3) * 255).to(torch.uint8)
 
 
+def _maps(dtype: torch.dtype, seed: int = 0) -> Tensor:
+    return _random(2, 5, 16, 12, seed=seed).to(dtype)
+
+
+def _weights() -> Tensor:
+    return torch.tensor([[1.0, 0.0, 2.0, 1.0, 0.5], [1.0, 1.0, 1.0, 0.0, 1.0]])
+
+
 EXAMPLES: dict[str, Example] = {
     "affine_from_box": Example(
         lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
@@ -128,6 +136,21 @@ EXAMPLES: dict[str, Example] = {
         gradient=("keypoints", "sigma"),
         batched=("keypoints", "visibility"),
     ),
+    "gaussian_heatmap_loss": Example(
+        lambda dtype: {
+            "pred": _maps(dtype),
+            "keypoints": _points(2, 5).float(),
+            "visibility": _weights(),
+            "sigma": 1.5,
+        },
+        gradient=("pred",),
+        batched=("pred", "keypoints", "visibility"),
+    ),
+    "hardest_joints": Example(
+        lambda dtype: {"losses": _random(2, 5).to(dtype), "top_k": 2},
+        gradient=("losses",),
+        batched=("losses",),
+    ),
     "heatmap_decode": Example(
         lambda dtype: {"heatmaps": _random(2, 5, 16, 12).to(dtype), "refine": "quarter"},
         batched=("heatmaps",),
@@ -140,10 +163,20 @@ EXAMPLES: dict[str, Example] = {
     "invert_affine": Example(
         lambda dtype: {"affines": _affines(dtype)}, gradient=("affines",), batched=("affines",)
     ),
+    "joints_mse_loss": Example(
+        lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights()},
+        gradient=("pred", "target"),
+        batched=("pred", "target", "weights"),
+    ),
     "keypoint_boxes": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "padding": 1.25},
         gradient=("keypoints",),
         batched=("keypoints",),
+    ),
+    "ohkm_loss": Example(
+        lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights(), "top_k": 2},
+        gradient=("pred", "target"),
+        batched=("pred", "target", "weights"),
     ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},

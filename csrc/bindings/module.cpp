@@ -16,7 +16,9 @@ namespace pyposeops {
 
 void bind_crop_images(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
+void bind_gaussian_heatmap_loss(py::module_& module);
 void bind_heatmap_decode(py::module_& module);
+void bind_joints_mse_loss(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
 int cuda_device_count();  // core/cuda/runtime.cu
@@ -70,5 +72,7 @@ PYBIND11_MODULE(_core, module) {
 
     bind_crop_images(module);
     bind_gaussian_heatmap(module);
+    bind_gaussian_heatmap_loss(module);
     bind_heatmap_decode(module);
+    bind_joints_mse_loss(module);
 }

@@ -15,8 +15,8 @@ from pyposeops._library import accepts_numpy, choice, register
 
 Encoding = Literal["msra", "unbiased", "udp"]
 Compat = Literal["fixed", "reference"]
-_ENCODINGS = {"msra": 0, "unbiased": 1, "udp": 2}  # enum class GaussianEncoding in core/gaussian.h
-_COMPAT = {"fixed": 0, "reference": 1}
+ENCODINGS = {"msra": 0, "unbiased": 1, "udp": 2}  # enum class GaussianEncoding in core/gaussian.h
+COMPAT = {"fixed": 0, "reference": 1}
 
 
 class GaussianHeatmaps(NamedTuple):
@@ -198,7 +198,9 @@ def _differentiable_backward(ctx: Any, grad_heatmaps: Tensor) -> tuple[Tensor | 
     return to_keypoints, None, to_sigma, *[None] * 8
 
 
-def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding: str) -> tuple[float, float]:
+def stride_of(
+    size: tuple[int, int], input_size: tuple[int, int] | None, encoding: str
+) -> tuple[float, float]:
     """Input pixels per heatmap pixel, (y, x)."""
     if input_size is None:
         return 1.0, 1.0
@@ -213,7 +215,7 @@ def _stride(size: tuple[int, int], input_size: tuple[int, int] | None, encoding:
     return (input_size[0] - 1) / (size[0] - 1), (input_size[1] - 1) / (size[1] - 1)
 
 
-def _pair(size: Sequence[int], name: str) -> tuple[int, int]:
+def pair(size: Sequence[int], name: str) -> tuple[int, int]:
     try:
         height, width = size
     except (TypeError, ValueError):
@@ -293,12 +295,12 @@ def gaussian_heatmap(
     the window of its published code. unbiased: Zhang et al., Distribution-Aware Coordinate Representation, CVPR
     2020, section 3.2. udp: Huang et al., The Devil is in the Details, CVPR 2020, section 3.
     """
-    height, width = _pair(size, "size")
-    code = choice(encoding, _ENCODINGS, "encoding")
-    quirks = choice(compat, _COMPAT, "compat") == 1
+    height, width = pair(size, "size")
+    code = choice(encoding, ENCODINGS, "encoding")
+    quirks = choice(compat, COMPAT, "compat") == 1
     stride = None
     if input_size is not None:
-        stride = _stride((height, width), _pair(input_size, "input_size"), encoding)
+        stride = stride_of((height, width), pair(input_size, "input_size"), encoding)
     per_joint = None
     if isinstance(sigma, Tensor):
         per_joint, sigma = sigma, math.nan
@@ -307,7 +309,7 @@ def gaussian_heatmap(
     else:
         per_joint, sigma = torch.tensor(sigma, dtype=torch.float64, device=keypoints.device), math.nan
     if (
-        code == _ENCODINGS["unbiased"]
+        code == ENCODINGS["unbiased"]
         and torch.is_grad_enabled()
         and (keypoints.requires_grad or (per_joint is not None and per_joint.requires_grad))
     ):

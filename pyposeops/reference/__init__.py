@@ -2,6 +2,14 @@
 
 from pyposeops.reference.crop_images import crop_images
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
+from pyposeops.reference.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.reference.heatmap_decode import heatmap_decode
+from pyposeops.reference.joints_mse_loss import joints_mse_loss
 
-__all__ = ["crop_images", "gaussian_heatmap", "heatmap_decode"]
+__all__ = [
+    "crop_images",
+    "gaussian_heatmap",
+    "gaussian_heatmap_loss",
+    "heatmap_decode",
+    "joints_mse_loss",
+]
