@@ -12,6 +12,7 @@ from pyposeops.ops.affine import (
     invert_affine,
     transform_keypoints,
 )
+from pyposeops.ops.associative_embedding_loss import AssociativeEmbedding, associative_embedding_loss
 from pyposeops.ops.boxes import (
     CenterScale,
     box_to_center_scale,
@@ -34,6 +35,7 @@ __version__: str = _core.version
 _core.bind_torch_tensor_type(torch.Tensor)
 
 __all__ = [
+    "AssociativeEmbedding",
     "CenterScale",
     "FlippedKeypoints",
     "GaussianHeatmaps",
@@ -41,6 +43,7 @@ __all__ = [
     "Triangulation",
     "__version__",
     "affine_from_box",
+    "associative_embedding_loss",
     "box_to_center_scale",
     "build_info",
     "center_scale_to_box",

@@ -75,6 +75,15 @@ EXAMPLES: dict[str, Example] = {
         gradient=("boxes",),
         batched=("boxes",),
     ),
+    "associative_embedding_loss": Example(
+        lambda dtype: {
+            "tags": _maps(dtype),
+            "keypoints": _points(2, 3, 5).float(),
+            "visibility": _random(2, 3, 5).float() + 0.3,
+        },
+        gradient=("tags",),
+        batched=("tags", "keypoints", "visibility"),
+    ),
     "box_to_center_scale": Example(
         lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
         gradient=("boxes",),

@@ -14,6 +14,7 @@ namespace py = pybind11;
 
 namespace pyposeops {
 
+void bind_associative_embedding_loss(py::module_& module);
 void bind_crop_images(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
 void bind_gaussian_heatmap_loss(py::module_& module);
@@ -70,6 +71,7 @@ PYBIND11_MODULE(_core, module) {
     module.def("bind_torch_tensor_type", &bind_torch_tensor_type);
     module.def("forget_torch_tensor_type", &forget_torch_tensor_type);
 
+    bind_associative_embedding_loss(module);
     bind_crop_images(module);
     bind_gaussian_heatmap(module);
     bind_gaussian_heatmap_loss(module);

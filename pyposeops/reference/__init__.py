@@ -1,5 +1,6 @@
 """The definitions: every operator in plain PyTorch, readable beside its paper, as precise as its input, not fast."""
 
+from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
 from pyposeops.reference.crop_images import crop_images
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
 from pyposeops.reference.gaussian_heatmap_loss import gaussian_heatmap_loss
@@ -7,6 +8,7 @@ from pyposeops.reference.heatmap_decode import heatmap_decode
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 
 __all__ = [
+    "associative_embedding_loss",
     "crop_images",
     "gaussian_heatmap",
     "gaussian_heatmap_loss",
