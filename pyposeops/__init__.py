@@ -4,6 +4,7 @@ import torch  # first: the extension shares torch's OpenMP pool
 
 from pyposeops import _core, reference
 from pyposeops._info import build_info
+from pyposeops.ops.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.ops.affine import (
     affine_from_box,
     compose_affine,
@@ -22,12 +23,15 @@ from pyposeops.ops.boxes import (
     keypoint_boxes,
 )
 from pyposeops.ops.crop_images import crop_images
+from pyposeops.ops.dsnt_loss import dsnt_loss
 from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
+from pyposeops.ops.oks_loss import oks_loss
+from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
 __version__: str = _core.version
@@ -42,6 +46,7 @@ __all__ = [
     "Keypoints",
     "Triangulation",
     "__version__",
+    "adaptive_wing_loss",
     "affine_from_box",
     "associative_embedding_loss",
     "box_to_center_scale",
@@ -51,6 +56,7 @@ __all__ = [
     "convert_boxes",
     "crop_images",
     "crop_to_heatmap",
+    "dsnt_loss",
     "fix_aspect_ratio",
     "flip_keypoints",
     "flip_order",
@@ -63,8 +69,10 @@ __all__ = [
     "joints_mse_loss",
     "keypoint_boxes",
     "ohkm_loss",
+    "oks_loss",
     "project_points",
     "reference",
+    "simcc_loss",
     "transform_keypoints",
     "triangulate_points",
 ]

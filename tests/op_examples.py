@@ -69,7 +69,16 @@ def _weights() -> Tensor:
     return torch.tensor([[1.0, 0.0, 2.0, 1.0, 0.5], [1.0, 1.0, 1.0, 0.0, 1.0]])
 
 
+def _distributions(dtype: torch.dtype, *shape: int) -> Tensor:
+    return torch.softmax(4 * _random(*shape).flatten(2), -1).view(shape).to(dtype)
+
+
 EXAMPLES: dict[str, Example] = {
+    "adaptive_wing_loss": Example(
+        lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights()},
+        gradient=("pred",),
+        batched=("pred", "target", "weights"),
+    ),
     "affine_from_box": Example(
         lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
         gradient=("boxes",),
@@ -118,6 +127,15 @@ EXAMPLES: dict[str, Example] = {
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "size": (32, 24), "heatmap_size": (8, 6)},
         gradient=("keypoints",),
         batched=("keypoints",),
+    ),
+    "dsnt_loss": Example(
+        lambda dtype: {
+            "probabilities": _distributions(dtype, 2, 5, 16, 12),
+            "keypoints": _points(2, 5).float(),
+            "weights": _weights(),
+        },
+        gradient=("probabilities",),
+        batched=("probabilities", "keypoints", "weights"),
     ),
     "fix_aspect_ratio": Example(
         lambda dtype: {"boxes": _boxes(dtype), "size": (32, 24)},
@@ -187,10 +205,32 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred", "target"),
         batched=("pred", "target", "weights"),
     ),
+    "oks_loss": Example(
+        lambda dtype: {
+            "pred": _points(2, 5).to(dtype),
+            "target": _points(2, 5).to(dtype) + 1,
+            "visibility": _weights(),
+            "area": torch.tensor([120.0, 90.0]),
+            "sigmas": (0.1, 0.2, 0.3, 0.2, 0.1),
+        },
+        gradient=("pred",),
+        batched=("pred", "target", "visibility", "area"),
+    ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
         gradient=("points", "cameras"),
         batched=("points",),
+    ),
+    "simcc_loss": Example(
+        lambda dtype: {
+            "pred_x": _random(2, 5, 24).to(dtype),
+            "pred_y": _random(2, 5, 32).to(dtype),
+            "target_x": _distributions(dtype, 2, 5, 24),
+            "target_y": _distributions(dtype, 2, 5, 32),
+            "weights": _weights(),
+        },
+        gradient=("pred_x", "pred_y"),
+        batched=("pred_x", "pred_y", "target_x", "target_y", "weights"),
     ),
     "transform_keypoints": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "affines": _affines(dtype)},
