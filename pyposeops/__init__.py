@@ -25,6 +25,7 @@ from pyposeops.ops.boxes import (
 from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.dsnt_loss import dsnt_loss
 from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
+from pyposeops.ops.flip_merge import flip_merge
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
@@ -59,6 +60,7 @@ __all__ = [
     "dsnt_loss",
     "fix_aspect_ratio",
     "flip_keypoints",
+    "flip_merge",
     "flip_order",
     "gaussian_heatmap",
     "gaussian_heatmap_loss",

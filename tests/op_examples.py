@@ -152,6 +152,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("keypoints",),
         batched=("keypoints", "visibility"),
     ),
+    "flip_merge": Example(
+        lambda dtype: {
+            "heatmaps": _random(2, 5, 16, 12).to(dtype),
+            "flipped": _random(2, 5, 16, 12, seed=1).to(dtype),
+            "flip_pairs": ((0, 1), (4, 2)),
+            "shift": True,
+        },
+        gradient=("heatmaps", "flipped"),
+        batched=("heatmaps", "flipped"),
+    ),
     "gaussian_heatmap": Example(
         lambda dtype: {
             "keypoints": _points(2, 5).to(dtype),

@@ -16,6 +16,7 @@ namespace pyposeops {
 
 void bind_associative_embedding_loss(py::module_& module);
 void bind_crop_images(py::module_& module);
+void bind_flip_merge(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
 void bind_gaussian_heatmap_loss(py::module_& module);
 void bind_heatmap_decode(py::module_& module);
@@ -73,6 +74,7 @@ PYBIND11_MODULE(_core, module) {
 
     bind_associative_embedding_loss(module);
     bind_crop_images(module);
+    bind_flip_merge(module);
     bind_gaussian_heatmap(module);
     bind_gaussian_heatmap_loss(module);
     bind_heatmap_decode(module);

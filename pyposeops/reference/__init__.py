@@ -2,6 +2,7 @@
 
 from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
 from pyposeops.reference.crop_images import crop_images
+from pyposeops.reference.flip_merge import flip_merge
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
 from pyposeops.reference.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.reference.heatmap_decode import heatmap_decode
@@ -10,6 +11,7 @@ from pyposeops.reference.joints_mse_loss import joints_mse_loss
 __all__ = [
     "associative_embedding_loss",
     "crop_images",
+    "flip_merge",
     "gaussian_heatmap",
     "gaussian_heatmap_loss",
     "heatmap_decode",
