@@ -2,7 +2,7 @@
 
 import torch  # first: the extension shares torch's OpenMP pool
 
-from pyposeops import _core, reference
+from pyposeops import _core, nn, reference
 from pyposeops._info import build_info
 from pyposeops.ops.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.ops.affine import (
@@ -29,6 +29,8 @@ from pyposeops.ops.flip_merge import flip_merge
 from pyposeops.ops.gaussian_heatmap import GaussianHeatmaps, gaussian_heatmap
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
+from pyposeops.ops.heatmap_nms import heatmap_nms
+from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
@@ -45,6 +47,7 @@ __all__ = [
     "FlippedKeypoints",
     "GaussianHeatmaps",
     "Keypoints",
+    "Peaks",
     "Triangulation",
     "__version__",
     "adaptive_wing_loss",
@@ -66,10 +69,13 @@ __all__ = [
     "gaussian_heatmap_loss",
     "hardest_joints",
     "heatmap_decode",
+    "heatmap_nms",
+    "heatmap_peaks",
     "heatmap_to_crop",
     "invert_affine",
     "joints_mse_loss",
     "keypoint_boxes",
+    "nn",
     "ohkm_loss",
     "oks_loss",
     "project_points",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from pyposeops.ops.associative_embedding_loss import (
 from pyposeops.ops.dsnt_loss import Regularizer, dsnt_loss
 from pyposeops.ops.gaussian_heatmap import Compat, Encoding
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
+from pyposeops.ops.heatmap_nms import Plateau, heatmap_nms
+from pyposeops.ops.heatmap_peaks import PeakRefine, Peaks, heatmap_peaks
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import OksForm, oks_loss
@@ -27,6 +30,8 @@ __all__ = [
     "AssociativeEmbeddingLoss",
     "DSNTLoss",
     "GaussianHeatmapLoss",
+    "HeatmapNMS",
+    "HeatmapPeaks",
     "JointsMSELoss",
     "OHKMLoss",
     "OKSLoss",
@@ -34,8 +39,8 @@ __all__ = [
 ]
 
 
-class _Loss(nn.Module):
-    """Holds the options of a loss function as attributes of the same names."""
+class _Function(nn.Module):
+    """Holds the options of a function as attributes of the same names."""
 
     options: ClassVar[tuple[str, ...]]
 
@@ -50,7 +55,7 @@ class _Loss(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self._kept().items())
 
 
-class GaussianHeatmapLoss(_Loss):
+class GaussianHeatmapLoss(_Function):
     """:func:`pyposeops.gaussian_heatmap_loss` as a module; with ``top_k`` over the hardest joints of each sample."""
 
     options = (
@@ -101,7 +106,7 @@ class GaussianHeatmapLoss(_Loss):
         return losses if top_k is None else hardest_joints(losses, top_k=top_k, reduction=reduction)
 
 
-class JointsMSELoss(_Loss):
+class JointsMSELoss(_Function):
     """:func:`pyposeops.joints_mse_loss` as a module."""
 
     options = ("squared_weight", "reduction")
@@ -114,7 +119,7 @@ class JointsMSELoss(_Loss):
         return joints_mse_loss(pred, target, weights, **self._kept())
 
 
-class OHKMLoss(_Loss):
+class OHKMLoss(_Function):
     """:func:`pyposeops.ohkm_loss` as a module."""
 
     options = ("top_k", "squared_weight", "reduction")
@@ -127,7 +132,7 @@ class OHKMLoss(_Loss):
         return ohkm_loss(pred, target, weights, **self._kept())
 
 
-class AdaptiveWingLoss(_Loss):
+class AdaptiveWingLoss(_Function):
     """:func:`pyposeops.adaptive_wing_loss` as a module."""
 
     options = ("alpha", "omega", "epsilon", "theta", "reduction")
@@ -148,7 +153,7 @@ class AdaptiveWingLoss(_Loss):
         return adaptive_wing_loss(pred, target, weights, **self._kept())
 
 
-class DSNTLoss(_Loss):
+class DSNTLoss(_Function):
     """:func:`pyposeops.dsnt_loss` as a module."""
 
     options = ("regularizer", "regularizer_weight", "sigma", "coordinate_weight", "reduction")
@@ -169,7 +174,7 @@ class DSNTLoss(_Loss):
         return dsnt_loss(probabilities, keypoints, weights, **self._kept())
 
 
-class SimCCLoss(_Loss):
+class SimCCLoss(_Function):
     """:func:`pyposeops.simcc_loss` as a module."""
 
     options = ("inverse_temperature", "target_inverse_temperature", "compat", "reduction")
@@ -196,7 +201,7 @@ class SimCCLoss(_Loss):
         return simcc_loss(pred_x, pred_y, target_x, target_y, weights, **self._kept())
 
 
-class AssociativeEmbeddingLoss(_Loss):
+class AssociativeEmbeddingLoss(_Function):
     """:func:`pyposeops.associative_embedding_loss` as a module."""
 
     options = ("compat", "reduction")
@@ -209,7 +214,7 @@ class AssociativeEmbeddingLoss(_Loss):
         return associative_embedding_loss(tags, keypoints, visibility, **self._kept())
 
 
-class OKSLoss(_Loss):
+class OKSLoss(_Function):
     """:func:`pyposeops.oks_loss` as a module."""
 
     options = ("sigmas", "form", "reduction")
@@ -222,3 +227,47 @@ class OKSLoss(_Loss):
 
     def forward(self, pred: Tensor, target: Tensor, visibility: Tensor, area: Tensor) -> Tensor:
         return oks_loss(pred, target, visibility, area, **self._kept())
+
+
+class HeatmapNMS(_Function):
+    """:func:`pyposeops.heatmap_nms` as a module."""
+
+    options = ("window", "plateau", "threshold")
+
+    def __init__(self, *, window: int = 5, plateau: Plateau = "first", threshold: float = -math.inf) -> None:
+        super().__init__()
+        self._keep(locals())
+
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        return heatmap_nms(heatmaps, **self._kept())
+
+
+class HeatmapPeaks(_Function):
+    """:func:`pyposeops.heatmap_peaks` as a module."""
+
+    options = (
+        "max_peaks",
+        "threshold",
+        "window",
+        "refine",
+        "plateau",
+        "blur_kernel",
+        "centroid_window",
+    )
+
+    def __init__(
+        self,
+        *,
+        max_peaks: int = 30,
+        threshold: float = 0.0,
+        window: int = 5,
+        refine: PeakRefine = "quarter",
+        plateau: Plateau = "first",
+        blur_kernel: int = 11,
+        centroid_window: int = 7,
+    ) -> None:
+        super().__init__()
+        self._keep(locals())
+
+    def forward(self, heatmaps: Tensor) -> Peaks:
+        return heatmap_peaks(heatmaps, **self._kept())

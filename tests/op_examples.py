@@ -192,6 +192,15 @@ EXAMPLES: dict[str, Example] = {
         lambda dtype: {"heatmaps": _random(2, 5, 16, 12).to(dtype), "refine": "quarter"},
         batched=("heatmaps",),
     ),
+    "heatmap_nms": Example(
+        lambda dtype: {"heatmaps": _maps(dtype), "window": 3, "threshold": 0.2},
+        gradient=("heatmaps",),
+        batched=("heatmaps",),
+    ),
+    "heatmap_peaks": Example(
+        lambda dtype: {"heatmaps": _maps(dtype), "max_peaks": 6, "refine": "centroid"},
+        batched=("heatmaps",),
+    ),
     "heatmap_to_crop": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "size": (32, 24), "heatmap_size": (8, 6)},
         gradient=("keypoints",),

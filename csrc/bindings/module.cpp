@@ -20,6 +20,8 @@ void bind_flip_merge(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
 void bind_gaussian_heatmap_loss(py::module_& module);
 void bind_heatmap_decode(py::module_& module);
+void bind_heatmap_nms(py::module_& module);
+void bind_heatmap_peaks(py::module_& module);
 void bind_joints_mse_loss(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
@@ -78,5 +80,7 @@ PYBIND11_MODULE(_core, module) {
     bind_gaussian_heatmap(module);
     bind_gaussian_heatmap_loss(module);
     bind_heatmap_decode(module);
+    bind_heatmap_nms(module);
+    bind_heatmap_peaks(module);
     bind_joints_mse_loss(module);
 }

@@ -6,6 +6,8 @@ from pyposeops.reference.flip_merge import flip_merge
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
 from pyposeops.reference.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.reference.heatmap_decode import heatmap_decode
+from pyposeops.reference.heatmap_nms import heatmap_nms
+from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 
 __all__ = [
@@ -15,5 +17,7 @@ __all__ = [
     "gaussian_heatmap",
     "gaussian_heatmap_loss",
     "heatmap_decode",
+    "heatmap_nms",
+    "heatmap_peaks",
     "joints_mse_loss",
 ]

@@ -11,7 +11,7 @@ import torch
 import pyposeops
 from benchmarks.alternatives.heatmap_decode import PUBLISHED
 from pyposeops import heatmap_decode, reference
-from pyposeops.reference.heatmap_decode import gaussian_taps
+from pyposeops.reference.peak_refine import gaussian_taps
 from tests.op_contract import (
     FLOATS,
     ISAS,

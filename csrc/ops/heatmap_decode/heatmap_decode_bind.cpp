@@ -1,6 +1,7 @@
 // Checks the arguments of heatmap_decode and picks the device.
 #include <string>
 
+#include "bindings/heatmap_arguments.h"
 #include "bindings/tensor_import.h"
 #include "core/check.h"
 #include "ops/heatmap_decode/heatmap_decode.h"
@@ -10,23 +11,10 @@ namespace py = pybind11;
 namespace pyposeops {
 namespace {
 
-constexpr int64_t kMaxMapSize = int64_t{1} << 24;  // pixel positions stay exact in float
-
 HeatmapRefine refine_from(int code) {
     POSEOPS_CHECK(code >= 0 && code <= static_cast<int>(HeatmapRefine::kParabola), "refine",
                   "a code from 0 to 5", std::to_string(code));
     return static_cast<HeatmapRefine>(code);
-}
-
-void check_heatmaps(const TensorView& heatmaps) {
-    check_shape(heatmaps, "heatmaps", {kAnySize, kAnySize, kAnySize, kAnySize}, "(B, K, H, W)");
-    check_dtype(heatmaps, "heatmaps", {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
-    const int64_t height = heatmaps.shape[2];
-    const int64_t width = heatmaps.shape[3];
-    const bool usable = height > 0 && width > 0 && height < kMaxMapSize && width < kMaxMapSize &&
-                        height * width < (int64_t{1} << 31);
-    POSEOPS_CHECK(usable, "heatmaps", "a height and width of at least 1 and fewer than 2^31 pixels",
-                  shape_text(heatmaps));
 }
 
 void check_output(const TensorView& output, const char* name, const TensorView& heatmaps) {
@@ -42,15 +30,12 @@ void decode(py::handle heatmaps, int refine, int64_t blur_kernel, double empty_c
     const ImportedTensor maxima(scores, "scores", Access::kWrite);
     HeatmapDecodeArgs args = {};
     args.heatmaps = maps.view();
-    args.refine = refine_from(refine);
+    args.refinement.refine = refine_from(refine);
+    args.refinement.blur_kernel = odd_size(blur_kernel, "blur_kernel", kMaxBlurKernel);
     args.empty_coord = empty_coord;
     args.coords = points.view();
     args.scores = maxima.view();
     check_heatmaps(args.heatmaps);
-    const bool usable_kernel = blur_kernel >= 3 && blur_kernel <= kMaxBlurKernel && blur_kernel % 2 == 1;
-    POSEOPS_CHECK(usable_kernel, "blur_kernel", "an odd number from 3 to " + std::to_string(kMaxBlurKernel),
-                  std::to_string(blur_kernel));
-    args.blur_kernel = static_cast<int32_t>(blur_kernel);
     check_shape(args.coords, "coords", {maps->shape[0], maps->shape[1], 2}, "(B, K, 2)");
     check_shape(args.scores, "scores", {maps->shape[0], maps->shape[1]}, "(B, K)");
     check_output(args.coords, "coords", args.heatmaps);

@@ -1,10 +1,10 @@
 // CPU: maps in parallel; the maximum is found on integers that sort like the numbers, which vectorises for
 // every dtype and needs no special case for NaN.
 #include "core/convert.h"
+#include "core/newton_refine_cpu.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "ops/heatmap_decode/heatmap_decode.h"
-#include "ops/heatmap_decode/heatmap_decode_newton_cpu.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
@@ -101,17 +101,6 @@ POSEOPS_INLINE void peaks_of_image(const T* image, int64_t rows, int64_t width, 
     }
 }
 
-template <class T, class Real>
-POSEOPS_INLINE HeatmapOffset<Real> offset_at(const HeatmapPixels<T>& map, int32_t x, int32_t y, Real peak,
-                                             HeatmapRefine refine, const BlurTaps<Real>& taps) {
-    if (!is_refined(refine, peak)) return {Real(0), Real(0)};
-    if (refine == HeatmapRefine::kDark) return newton_offset_at<HeatmapRefine::kDark>(map, x, y, peak, taps);
-    if (refine == HeatmapRefine::kDarkUdp)
-        return newton_offset_at<HeatmapRefine::kDarkUdp>(map, x, y, peak, taps);
-    if (refine == HeatmapRefine::kParabola) return parabola_offset(map, x, y);
-    return quarter_offset(map, x, y, refine == HeatmapRefine::kQuarterMmpose);
-}
-
 template <class T>
 POSEOPS_INLINE void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapPixels<T>& map, int64_t index,
                                    const BlurTaps<compute_t<T>>& taps, int64_t i) {
@@ -123,7 +112,8 @@ POSEOPS_INLINE void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapP
     args.scores.as<Real>()[i] = score;
     coords[0] = coords[1] = static_cast<Real>(args.empty_coord);
     if (!(score > Real(0))) return;
-    const HeatmapOffset<Real> offset = offset_at(map, x, y, score, args.refine, taps);
+    Real blurred_peak = kNotSought<Real>;
+    const HeatmapOffset<Real> offset = peak_offset(map, x, y, args.refinement, score, taps, blurred_peak);
     coords[0] = static_cast<Real>(x) + offset.x;
     coords[1] = static_cast<Real>(y) + offset.y;
 }
@@ -184,7 +174,7 @@ POSEOPS_INLINE bool is_channels_last(const TensorView& heatmaps) {
 void heatmap_decode(const HeatmapDecodeArgs& args) {
     visit_floating(args.heatmaps.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        const BlurTaps<compute_t<T>> taps = blur_taps_of<compute_t<T>>(args);
+        const BlurTaps<compute_t<T>> taps = blur_taps_of<compute_t<T>>(args.refinement);
         if (!args.heatmaps.has_unit_stride(3) && is_channels_last<T>(args.heatmaps)) {
             decode_images<T>(args, taps);
         } else {

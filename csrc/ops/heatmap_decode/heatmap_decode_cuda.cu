@@ -2,9 +2,9 @@
 #include <type_traits>
 
 #include "core/cuda/launch.cuh"
+#include "core/cuda/newton_refine.cuh"
 #include "core/cuda/reduce.cuh"
 #include "ops/heatmap_decode/heatmap_decode.h"
-#include "ops/heatmap_decode/heatmap_decode_newton.cuh"
 
 namespace pyposeops {
 namespace {
@@ -114,21 +114,6 @@ __device__ Peak<T> scan(const HeatmapPixels<T>& map, uint32_t thread, uint32_t t
 
 // ---- refinement: one warp per map -------------------------------------------------------------------------
 
-template <class T, class Real>
-__device__ HeatmapOffset<Real> offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y, Real peak,
-                                              HeatmapRefine refine, const BlurTaps<Real>& taps,
-                                              Real* scratch) {
-    if (!is_refined(refine, peak)) return {Real(0), Real(0)};
-    if (refine == HeatmapRefine::kDark) {
-        return newton_offset_by_warp<HeatmapRefine::kDark>(map, x, y, peak, taps, scratch);
-    }
-    if (refine == HeatmapRefine::kDarkUdp) {
-        return newton_offset_by_warp<HeatmapRefine::kDarkUdp>(map, x, y, peak, taps, scratch);
-    }
-    if (refine == HeatmapRefine::kParabola) return parabola_offset(map, x, y);
-    return quarter_offset(map, x, y, refine == HeatmapRefine::kQuarterMmpose);
-}
-
 // One warp stores the keypoint of map i, whose maximum is at row-major `index`.
 template <class T, class Real>
 __device__ void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapPixels<T>& map, uint32_t index,
@@ -138,7 +123,9 @@ __device__ void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapPixel
     const Real score = map.at(x, y);
     Real coords[2] = {static_cast<Real>(args.empty_coord), static_cast<Real>(args.empty_coord)};
     if (score > Real(0)) {
-        const HeatmapOffset<Real> offset = offset_by_warp(map, x, y, score, args.refine, taps, scratch);
+        Real blurred_peak = kNotSought<Real>;
+        const HeatmapOffset<Real> offset =
+            peak_offset_by_warp(map, x, y, args.refinement, score, taps, blurred_peak, scratch);
         coords[0] = static_cast<Real>(x) + offset.x;
         coords[1] = static_cast<Real>(y) + offset.y;
     }
@@ -192,7 +179,7 @@ void launch(const HeatmapDecodeArgs& args, cudaStream_t stream) {
     const int64_t groups = (args.heatmaps.shape[1] + kChannels - 1) / kChannels;
     const unsigned int blocks = block_count(args.heatmaps.shape[0] * groups, 1);
     heatmap_decode_kernel<kChannels, T>
-        <<<blocks, kThreads<kChannels>, 0, stream>>>(args, blur_taps_of<compute_t<T>>(args));
+        <<<blocks, kThreads<kChannels>, 0, stream>>>(args, blur_taps_of<compute_t<T>>(args.refinement));
     check_launch("heatmap_decode");
 }
 

@@ -8,11 +8,21 @@
 // is clipped. So the smoothed map is needed at a few pixels only, and its maximum almost never.
 #pragma once
 
-#include "ops/heatmap_decode/heatmap_decode_math.h"
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "core/host_device.h"
+#include "core/peak_refine.h"
 
 namespace pyposeops {
 
 constexpr int32_t kMaxBlurKernel = 63;
+
+// The smoothed map has no maximum at hand yet. It is sought when a refinement first needs it, and kept for
+// the next peak.
+template <class Real>
+constexpr Real kNotSought = Real(0);
 
 // dark reads the 13 pixels within two steps of the peak, dark_udp 7 of the 9 around it: patches of side 2 r + 1.
 template <HeatmapRefine kRefine>
@@ -35,6 +45,10 @@ struct NewtonPatch {
         return moved + kRadius;
     }
 };
+
+// What a warp needs to smooth around a peak: every row of the widest kernel, as wide as the largest patch.
+constexpr int32_t kLargestSide = NewtonPatch<HeatmapRefine::kDark>::kSide;
+constexpr int32_t kNewtonScratch = (kMaxBlurKernel + kLargestSide - 1) * kLargestSide;
 
 template <HeatmapRefine kRefine>
 POSEOPS_HD bool takes_newton_step(int32_t x, int32_t y, int32_t width, int32_t height) {
@@ -126,6 +140,12 @@ POSEOPS_INLINE BlurTaps<Real> blur_taps(int32_t size) {
     taps.size = size;
     for (int32_t i = 0; i < size; ++i) taps.tap[i] = static_cast<Real>(weight[i] / sum);
     return taps;
+}
+
+// The taps for the refinements that smooth; nothing for the others.
+template <class Real>
+POSEOPS_INLINE BlurTaps<Real> blur_taps_of(const PeakRefinement& refinement) {
+    return smooths(refinement.refine) ? blur_taps<Real>(refinement.blur_kernel) : BlurTaps<Real>{};
 }
 
 }  // namespace pyposeops

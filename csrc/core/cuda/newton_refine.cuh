@@ -2,14 +2,10 @@
 #pragma once
 
 #include "core/cuda/reduce.cuh"
-#include "ops/heatmap_decode/heatmap_decode_newton_math.h"
+#include "core/newton_refine.h"
 
 namespace pyposeops {
 namespace {
-
-// What a warp needs to smooth around a peak: every row of the widest kernel, as wide as the largest patch.
-constexpr int kLargestSide = NewtonPatch<HeatmapRefine::kDark>::kSide;
-constexpr int kNewtonScratch = (kMaxBlurKernel + kLargestSide - 1) * kLargestSide;
 
 template <class Real, class Combine>
 __device__ __forceinline__ Real warp_total(Real value, Combine combine) {
@@ -73,9 +69,11 @@ __device__ Real blurred_maximum(const HeatmapPixels<T>& map, const BlurTaps<Real
 }
 
 // A lane owns one entry of the patch around the peak. All lanes take the same branches and return the same offset.
+// `maximum` is the map's, `blurred_peak` that of the smoothed map or kNotSought.
 template <HeatmapRefine kRefine, class T, class Real>
 __device__ HeatmapOffset<Real> newton_offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                     Real peak, const BlurTaps<Real>& taps, Real* scratch) {
+                                                     Real maximum, const BlurTaps<Real>& taps,
+                                                     Real& blurred_peak, Real* scratch) {
     using Patch = NewtonPatch<kRefine>;
     const HeatmapOffset<Real> none = {Real(0), Real(0)};
     if (!takes_newton_step<kRefine>(x, y, map.width, map.height)) return none;
@@ -96,16 +94,38 @@ __device__ HeatmapOffset<Real> newton_offset_by_warp(const HeatmapPixels<T>& map
     const bool reads = owns && Patch::reads(dx, dy);
     const Real largest = warp_total(reads ? value : std::numeric_limits<Real>::lowest(), larger<Real>);
     const Real least = -warp_total(reads ? -value : std::numeric_limits<Real>::lowest(), larger<Real>);
-    const Rescaling needed = rescaling<kRefine>(peak, least, largest);
+    const Rescaling needed = rescaling<kRefine>(maximum, least, largest);
     if (needed == Rescaling::kFlat) return none;
     if (needed == Rescaling::kByMaximum) {
         __syncwarp();
-        value = value / blurred_maximum(map, taps, largest, scratch) * peak;
+        if (blurred_peak == kNotSought<Real>) blurred_peak = blurred_maximum(map, taps, largest, scratch);
+        value = value / blurred_peak * maximum;
     }
     __syncwarp();
     if (owns) scratch[lane] = log_clipped<kRefine>(value);
     __syncwarp();
-    return newton_offset<kRefine>(scratch);
+    const HeatmapOffset<Real> offset = newton_offset<kRefine>(scratch);
+    __syncwarp();
+    return offset;
+}
+
+// The refinement of the peak at (x, y), whichever it is, by one warp. For dark and dark_udp, `maximum` is the
+// map's and `blurred_peak` that of the smoothed map or kNotSought; for the others, `maximum` is the peak.
+template <class T, class Real>
+__device__ HeatmapOffset<Real> peak_offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y,
+                                                   const PeakRefinement& refinement, Real maximum,
+                                                   const BlurTaps<Real>& taps, Real& blurred_peak,
+                                                   Real* scratch) {
+    const HeatmapRefine refine = refinement.refine;
+    if (!is_refined(refine, maximum)) return {Real(0), Real(0)};
+    if (refine == HeatmapRefine::kDark) {
+        return newton_offset_by_warp<HeatmapRefine::kDark>(map, x, y, maximum, taps, blurred_peak, scratch);
+    }
+    if (refine == HeatmapRefine::kDarkUdp) {
+        return newton_offset_by_warp<HeatmapRefine::kDarkUdp>(map, x, y, maximum, taps, blurred_peak,
+                                                              scratch);
+    }
+    return offset_on_map(map, x, y, refinement);
 }
 
 }  // namespace

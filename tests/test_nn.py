@@ -1,4 +1,4 @@
-"""The loss modules: the functions with their options kept."""
+"""The modules: the functions with their options kept."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ CASES = {
         pyposeops.oks_loss,
         {"sigmas": (0.1, 0.2, 0.3), "form": "log"},
         lambda g: (torch.rand(2, 3, 2, generator=g), torch.rand(2, 3, 2, generator=g), ONES, torch.ones(2)),
+    ),
+    nn.HeatmapNMS: (
+        pyposeops.heatmap_nms,
+        {"window": 3, "plateau": "all", "threshold": 0.5},
+        lambda g: (torch.rand(MAPS, generator=g),),
+    ),
+    nn.HeatmapPeaks: (
+        pyposeops.heatmap_peaks,
+        {"max_peaks": 4, "threshold": 0.5, "window": 3, "refine": "centroid", "centroid_window": 5},
+        lambda g: (torch.rand(MAPS, generator=g),),
     ),
 }
 

@@ -2,7 +2,7 @@
 // maximum of the smoothed map without storing it where the clipping asks for it.
 #pragma once
 
-#include "ops/heatmap_decode/heatmap_decode_newton_math.h"
+#include "core/newton_refine.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
@@ -128,9 +128,11 @@ POSEOPS_INLINE Real blurred_maximum(const HeatmapPixels<T>& map, const BlurTaps<
     return known;
 }
 
+// `maximum` is the map's, `blurred_peak` that of the smoothed map or kNotSought.
 template <HeatmapRefine kRefine, class T, class Real = compute_t<T>>
 POSEOPS_INLINE HeatmapOffset<Real> newton_offset_at(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                    Real peak, const BlurTaps<Real>& taps) {
+                                                    Real maximum, const BlurTaps<Real>& taps,
+                                                    Real& blurred_peak) {
     using Patch = NewtonPatch<kRefine>;
     const HeatmapOffset<Real> none = {Real(0), Real(0)};
     if (!takes_newton_step<kRefine>(x, y, map.width, map.height)) return none;
@@ -148,14 +150,31 @@ POSEOPS_INLINE HeatmapOffset<Real> newton_offset_at(const HeatmapPixels<T>& map,
         least = values[i] < least ? values[i] : least;
         largest = values[i] > largest ? values[i] : largest;
     }
-    const Rescaling needed = rescaling<kRefine>(peak, least, largest);
+    const Rescaling needed = rescaling<kRefine>(maximum, least, largest);
     if (needed == Rescaling::kFlat) return none;
     if (needed == Rescaling::kByMaximum) {
-        const Real maximum = blurred_maximum(map, taps, largest);
-        for (Real& value : values) value = value / maximum * peak;
+        if (blurred_peak == kNotSought<Real>) blurred_peak = blurred_maximum(map, taps, largest);
+        for (Real& value : values) value = value / blurred_peak * maximum;
     }
     for (Real& value : values) value = log_clipped<kRefine>(value);
     return newton_offset<kRefine>(values);
+}
+
+// The refinement of the peak at (x, y), whichever it is. For dark and dark_udp, `maximum` is the map's and
+// `blurred_peak` that of the smoothed map or kNotSought; for the others, `maximum` is the peak.
+template <class T, class Real>
+POSEOPS_INLINE HeatmapOffset<Real> peak_offset(const HeatmapPixels<T>& map, int32_t x, int32_t y,
+                                               const PeakRefinement& refinement, Real maximum,
+                                               const BlurTaps<Real>& taps, Real& blurred_peak) {
+    const HeatmapRefine refine = refinement.refine;
+    if (!is_refined(refine, maximum)) return {Real(0), Real(0)};
+    if (refine == HeatmapRefine::kDark) {
+        return newton_offset_at<HeatmapRefine::kDark>(map, x, y, maximum, taps, blurred_peak);
+    }
+    if (refine == HeatmapRefine::kDarkUdp) {
+        return newton_offset_at<HeatmapRefine::kDarkUdp>(map, x, y, maximum, taps, blurred_peak);
+    }
+    return offset_on_map(map, x, y, refinement);
 }
 
 }  // namespace
