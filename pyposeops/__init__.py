@@ -34,6 +34,7 @@ from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
+from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
@@ -47,6 +48,7 @@ __all__ = [
     "FlippedKeypoints",
     "GaussianHeatmaps",
     "Keypoints",
+    "PartAffinityFields",
     "Peaks",
     "Triangulation",
     "__version__",
@@ -78,6 +80,7 @@ __all__ = [
     "nn",
     "ohkm_loss",
     "oks_loss",
+    "part_affinity_field",
     "project_points",
     "reference",
     "simcc_loss",

@@ -235,6 +235,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred",),
         batched=("pred", "target", "visibility", "area"),
     ),
+    "part_affinity_field": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 3, 5).to(dtype),
+            "visibility": torch.ones(2, 3, 5),
+            "limbs": [(0, 1), (1, 2), (4, 3)],
+            "size": (16, 12),
+            "return_counts": True,
+        },
+        batched=("keypoints", "visibility"),
+    ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
         gradient=("points", "cameras"),

@@ -9,6 +9,7 @@ from pyposeops.reference.heatmap_decode import heatmap_decode
 from pyposeops.reference.heatmap_nms import heatmap_nms
 from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
+from pyposeops.reference.part_affinity_field import part_affinity_field
 
 __all__ = [
     "associative_embedding_loss",
@@ -20,4 +21,5 @@ __all__ = [
     "heatmap_nms",
     "heatmap_peaks",
     "joints_mse_loss",
+    "part_affinity_field",
 ]
