@@ -11,6 +11,7 @@ from pyposeops.ops.affine import (
     crop_to_heatmap,
     heatmap_to_crop,
     invert_affine,
+    invert_perspective,
     transform_keypoints,
 )
 from pyposeops.ops.associative_embedding_loss import AssociativeEmbedding, associative_embedding_loss
@@ -31,6 +32,7 @@ from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_decode import Keypoints, heatmap_decode
 from pyposeops.ops.heatmap_nms import heatmap_nms
 from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
+from pyposeops.ops.image_arena import ImageArena
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
@@ -47,6 +49,7 @@ __all__ = [
     "CenterScale",
     "FlippedKeypoints",
     "GaussianHeatmaps",
+    "ImageArena",
     "Keypoints",
     "PartAffinityFields",
     "Peaks",
@@ -75,6 +78,7 @@ __all__ = [
     "heatmap_peaks",
     "heatmap_to_crop",
     "invert_affine",
+    "invert_perspective",
     "joints_mse_loss",
     "keypoint_boxes",
     "nn",

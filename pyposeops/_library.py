@@ -77,6 +77,8 @@ def _needs_copy(array: Any) -> bool:
 
 def _to_tensor(value: Any) -> Any:
     """Arrays share their memory with the tensor, but for read-only ones and negative strides: those are copied."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_to_tensor, value))
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], np.ndarray):
         return [_to_tensor(item) for item in value]
     if not isinstance(value, np.ndarray):

@@ -209,6 +209,13 @@ EXAMPLES: dict[str, Example] = {
     "invert_affine": Example(
         lambda dtype: {"affines": _affines(dtype)}, gradient=("affines",), batched=("affines",)
     ),
+    "invert_perspective": Example(
+        lambda dtype: {
+            "matrices": torch.tensor([[[1.0, 0.2, 3], [-0.2, 1, 4], [0.01, 0.02, 1]]] * 2).to(dtype)
+        },
+        gradient=("matrices",),
+        batched=("matrices",),
+    ),
     "joints_mse_loss": Example(
         lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights()},
         gradient=("pred", "target"),

@@ -24,6 +24,7 @@ ELEMENTARY = {
     "convert_boxes",
     "flip_keypoints",
     "invert_affine",
+    "invert_perspective",
     "keypoint_boxes",
     "transform_keypoints",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -17,12 +18,24 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Setting:
-    """One batch of crops: their shape (N, 3, h, w), how they are stored, and whether memory is reused for them."""
+    """One batch of crops: their shape (N, 3, h, w), how they are stored, whether memory is reused for them, and which
+    of the rarer options are used."""
 
     shape: tuple[int, int, int, int]
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
     reuse: bool = False
+    border: str = "constant"
+    perspective: bool = False
+    antialias: bool = False
+    arena: bool = False
+
+    @property
+    def options(self) -> str:
+        """The rarer options in words; "" for the plain call."""
+        named = {self.border: self.border != "constant", "perspective": self.perspective}
+        named |= {"antialias": self.antialias, "arena": self.arena}
+        return " ".join(name for name, used in named.items() if used)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,16 +56,39 @@ def as_arrays(images: list[Tensor], affines: Tensor, index: Tensor) -> tuple[lis
 
 def opencv_loop(images: list[Array], affines: Array, index: list[int], setting: Setting) -> Tensor:
     """One warpAffine, ToTensor and Normalize per crop, then the stack."""
-    import cv2
 
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
     height, width = setting.size
     crops = []
     for affine, image in zip(affines, index, strict=True):
-        warped = cv2.warpAffine(images[image], affine, (width, height), flags=cv2.INTER_LINEAR)
+        warped = _opencv_warp(images[image], affine, (width, height), setting)
         planes = torch.from_numpy(warped).permute(2, 0, 1).contiguous()
         crops.append(planes.to(torch.float32).div_(255).sub_(mean).div_(std))
     return torch.stack(crops).to(dtype=setting.dtype, memory_format=setting.memory_format)
+
+
+def _opencv_warp(image: Array, matrix: Array, size: tuple[int, int], setting: Setting) -> Array:
+    """One warp in uint8; where the crop shrinks the image, of a larger crop that INTER_AREA then reduces."""
+    import cv2
+
+    modes = {
+        "constant": cv2.BORDER_CONSTANT,
+        "replicate": cv2.BORDER_REPLICATE,
+        "reflect": cv2.BORDER_REFLECT_101,
+    }
+    options = {"flags": cv2.INTER_LINEAR, "borderMode": modes[setting.border]}
+    if setting.perspective:
+        warped: Array = cv2.warpPerspective(image, matrix, size, **options)
+        return warped
+    step = np.linalg.inv(matrix[:, :2])
+    lengths = np.hypot(step[0], step[1])
+    many = [max(math.ceil(length), 1) if setting.antialias and length > 2 else 1 for length in lengths]
+    if many == [1, 1]:
+        return cv2.warpAffine(image, matrix, size, **options)
+    larger = np.diag(many) @ matrix
+    larger[:, 2] += (np.array(many) - 1) / 2
+    samples = cv2.warpAffine(image, larger, (size[0] * many[0], size[1] * many[1]), **options)
+    return cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
 
 
 # torch and kornia: float images, all crops of one image at a time

@@ -95,14 +95,16 @@ def affine_from_box(
 
 @accepts_numpy
 def transform_keypoints(keypoints: Tensor, affines: Tensor) -> Tensor:
-    """Map every crop's keypoints by its affine.
+    """Map every crop's keypoints by its affine or perspective.
 
     Args:
         keypoints: (N, K, 2) as (x, y) in pixels.
-        affines: (N, 2, 3), from :func:`affine_from_box` or :func:`invert_affine`.
+        affines: (N, 2, 3), from :func:`affine_from_box` or :func:`invert_affine`, or perspective matrices
+            (N, 3, 3) of any scale.
 
     Returns:
-        (N, K, 2), in the wider dtype of the two and at least float32. NaN coordinates stay NaN.
+        (N, K, 2), in the wider dtype of the two and at least float32. NaN coordinates stay NaN; points that a
+        perspective sends to infinity are infinite or NaN.
 
     Raises:
         ValueError: shapes or devices that do not fit.
@@ -114,14 +116,16 @@ def transform_keypoints(keypoints: Tensor, affines: Tensor) -> Tensor:
     """
     if keypoints.ndim != 3 or keypoints.shape[2] != 2:
         raise ValueError(f"keypoints: expected (N, K, 2), got {tuple(keypoints.shape)}")
-    check_affines(affines)
+    check_matrices(affines, "affines")
     if affines.shape[0] != keypoints.shape[0]:
         raise ValueError(f"affines: expected one per crop, {keypoints.shape[0]}, got {affines.shape[0]}")
     check_device(affines, "affines", keypoints, "keypoints")
     keypoints, affines = floating(keypoints), floating(affines)
     x, y = keypoints.unbind(2)
-    (a, b, c), (d, e, f) = (row.unbind(1) for row in affines[..., None].unbind(1))
-    return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=2)
+    rows = [a * x + b * y + c for a, b, c in (row.unbind(1) for row in affines[..., None].unbind(1))]
+    if len(rows) == 3:
+        rows = [rows[0] / rows[2], rows[1] / rows[2]]
+    return torch.stack(rows, dim=2)
 
 
 @accepts_numpy
@@ -270,28 +274,66 @@ def check_last(tensor: Tensor, name: str, count: int) -> None:
         raise ValueError(f"{name}: expected (..., {count}), got {tuple(tensor.shape)}")
 
 
-def mirrored(affines: Tensor, flip: bool | Tensor, width: int) -> Tensor:
-    """The affines (N, 2, 3) followed by ``u -> width - 1 - u`` where ``flip``."""
-    check_affines(affines)
+@accepts_numpy
+def invert_perspective(matrices: Tensor) -> Tensor:
+    """The perspective maps back: from crop to image where ``matrices`` go from image to crop.
+
+    Args:
+        matrices: (N, 3, 3), of any scale.
+
+    Returns:
+        (N, 3, 3), float64 for float64 matrices, otherwise float32: the true inverse, so that the product is the
+        identity. All NaN for a matrix that is singular or not finite.
+
+    Raises:
+        ValueError: a shape that does not fit.
+
+    Example:
+        >>> invert_perspective(torch.tensor([[[2.0, 0, 0], [0, 4, 0], [0, 0, 1]]]))[0].diagonal()
+        tensor([0.5000, 0.2500, 1.0000])
+    """
+    if matrices.ndim != 3 or matrices.shape[1:] != (3, 3):
+        raise ValueError(f"matrices: expected (N, 3, 3), got {tuple(matrices.shape)}")
+    (a, b, c), (d, e, f), (g, h, i) = (row.unbind(1) for row in floating(matrices).unbind(1))
+    first, second, third = e * i - f * h, f * g - d * i, d * h - e * g
+    columns = [first, c * h - b * i, b * f - c * e, second, a * i - c * g, c * d - a * f]
+    columns += [third, b * g - a * h, a * e - b * d]
+    determinant = a * first + b * second + c * third
+    inverses = (torch.stack(columns, dim=1) / determinant[:, None]).view(-1, 3, 3)
+    return torch.where(inverses.isfinite().all(2).all(1)[:, None, None], inverses, math.nan)
+
+
+def mirrored(matrices: Tensor, flip: bool | Tensor, width: int) -> Tensor:
+    """The affines (N, 2, 3) or perspective matrices (N, 3, 3) followed by ``u -> width - 1 - u`` where ``flip``."""
+    check_matrices(matrices, "affines")
     if isinstance(flip, Tensor):
         if flip.dtype != torch.bool:
             raise TypeError(f"flip: expected bool, got {flip.dtype}")
-        if tuple(flip.shape) != (affines.shape[0],):
-            raise ValueError(f"flip: expected ({affines.shape[0]},), got {tuple(flip.shape)}")
-        check_device(flip, "flip", affines, "boxes_or_affines")
+        if tuple(flip.shape) != (matrices.shape[0],):
+            raise ValueError(f"flip: expected ({matrices.shape[0]},), got {tuple(flip.shape)}")
+        check_device(flip, "flip", matrices, "boxes_or_affines")
     elif not flip:
-        return affines
-    across, down = affines.unbind(1)
-    flipped = torch.stack([-across[:, 0], -across[:, 1], (width - 1) - across[:, 2]], dim=1)
+        return matrices
+    across, rows = matrices[:, :1], matrices[:, 1:]
+    if matrices.shape[1] == 3:
+        flipped = (width - 1) * matrices[:, 2:] - across
+    else:
+        flipped = torch.cat([-across[..., :2], (width - 1) - across[..., 2:]], dim=2)
     if isinstance(flip, Tensor):
-        flipped = torch.where(flip[:, None], flipped, across)
-    return torch.stack([flipped, down], dim=1)
+        flipped = torch.where(flip[:, None, None], flipped, across)
+    return torch.cat([flipped, rows], dim=1)
 
 
 def check_affines(affines: Tensor, name: str = "affines") -> None:
     """Raise ValueError unless ``affines`` are (N, 2, 3)."""
     if affines.ndim != 3 or affines.shape[1:] != (2, 3):
         raise ValueError(f"{name}: expected (N, 2, 3), got {tuple(affines.shape)}")
+
+
+def check_matrices(matrices: Tensor, name: str) -> None:
+    """Raise ValueError unless ``matrices`` are (N, 2, 3) or (N, 3, 3)."""
+    if matrices.ndim != 3 or matrices.shape[1] not in (2, 3) or matrices.shape[2] != 3:
+        raise ValueError(f"{name}: expected (N, 2, 3) or (N, 3, 3), got {tuple(matrices.shape)}")
 
 
 def crop_size(size: Sequence[int], least: int = 1, name: str = "size") -> tuple[int, int]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from pyposeops import _core
-from pyposeops._library import accepts_numpy, register
+from pyposeops._library import accepts_numpy, choice, register
 from pyposeops.ops.affine import Convention, affine_from_box, crop_size, mirrored
+from pyposeops.ops.image_arena import ImageArena
+
+Border = Literal["constant", "replicate", "reflect"]
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue
 STD = (0.229, 0.224, 0.225)
+_BORDERS = {"constant": 0, "replicate": 1, "reflect": 2}
 
 
 def _allocate(
@@ -51,6 +55,7 @@ def _kernel(
     border_value: float = 0.0,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
+    *rare: Any,  # border, antialias, arena_offsets, arena_sizes; the dispatcher leaves out trailing defaults
 ) -> Tensor:
     crops = _allocate(affines, height, width, dtype, channels_last)
     _core.crop_images(
@@ -65,6 +70,7 @@ def _kernel(
         border_value,
         mean,
         std,
+        *rare,
     )
     return crops
 
@@ -97,9 +103,21 @@ def _out_kernel(
     border_value: float = 0.0,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
+    *rare: Any,
 ) -> None:
     _core.crop_images(
-        images, affines, out, image_index, gain, bias, reverse_channels, round_uint8, border_value, mean, std
+        images,
+        affines,
+        out,
+        image_index,
+        gain,
+        bias,
+        reverse_channels,
+        round_uint8,
+        border_value,
+        mean,
+        std,
+        *rare,
     )
 
 
@@ -117,7 +135,8 @@ def _out_fake(
 
 _OPTIONS = (
     "Tensor? gain=None, Tensor? bias=None, bool reverse_channels=False, bool round_uint8=False, "
-    f"float border_value=0.0, float[] mean={list(MEAN)}, float[] std={list(STD)}"
+    f"float border_value=0.0, float[] mean={list(MEAN)}, float[] std={list(STD)}, "
+    "int border=0, bool antialias=False, Tensor? arena_offsets=None, Tensor? arena_sizes=None"
 )
 _op = register(
     "crop_images(Tensor[] images, Tensor affines, SymInt height, SymInt width, Tensor? image_index=None, "
@@ -165,16 +184,16 @@ def _affines(
         )
     if boxes_or_affines.ndim != 3:  # other shapes are refused by the binding
         raise ValueError(
-            f"boxes_or_affines: expected (N, 4) or (N, 2, 3), got {tuple(boxes_or_affines.shape)}"
+            f"boxes_or_affines: expected (N, 4), (N, 2, 3) or (N, 3, 3), got {tuple(boxes_or_affines.shape)}"
         )
     if rotation_deg is not None or scale is not None:
-        raise ValueError("rotation_deg, scale: expected None with affines, which hold them already")
+        raise ValueError("rotation_deg, scale: expected None with matrices, which hold them already")
     return boxes_or_affines if flip is None else mirrored(boxes_or_affines, flip, size[1])
 
 
 @accepts_numpy
 def crop_images(
-    images: Tensor | Sequence[Tensor],
+    images: Tensor | Sequence[Tensor] | ImageArena,
     boxes_or_affines: Tensor,
     size: Sequence[int],
     *,
@@ -189,7 +208,9 @@ def crop_images(
     gain: Tensor | None = None,
     bias: Tensor | None = None,
     reverse_channels: bool = False,
+    border: Border = "constant",
     border_value: float = 0.0,
+    antialias: bool = False,
     round_uint8: bool = False,
     out_dtype: torch.dtype = torch.float32,
     channels_last: bool = False,
@@ -197,20 +218,27 @@ def crop_images(
 ) -> Tensor:
     """Warp people out of uint8 images into normalised crops, in one pass over the pixels.
 
-    With A the affine of crop n and b the image at ``A^-1 (u, v)``, bilinear between its four neighbours,
+    With A the map of crop n and b the image at ``A^-1 (u, v)``, bilinear between its four neighbours,
 
         ``crops[n, c, v, u] = ((b / 255) * gain + bias - mean[c]) / std[c]``
 
     The weights are exact, in images of 10,000 pixels too: the result is that of OpenCV 5's ``warpAffine``
-    with a constant border, before it rounds to uint8. (OpenCV 4 rounds positions to 1/32 pixel and differs by
-    several grey levels.) A neighbour outside the image counts as ``border_value``, so a crop blends into the
-    border over one pixel.
+    and ``warpPerspective``, before they round to uint8. (OpenCV 4 rounds positions to 1/32 pixel and differs by
+    several grey levels.) With a constant border a neighbour outside the image counts as ``border_value``, so a
+    crop blends into the border over one pixel.
+
+    With ``antialias``, a crop whose pixels cover more than two image pixels across (down) is first made
+    ceil(that length) times as wide (high), at most 64 times, and every block of pixels is averaged: the box
+    filter over each pixel's footprint, turned with the crop, with samples at most one image pixel apart. For
+    whole ratios without rotation that is OpenCV's INTER_AREA. (Lengths up to 0.001 px above a whole number count
+    as that number. A perspective is measured at the crop's centre.)
 
     Args:
-        images: uint8, three channels: one image (H, W, 3), several of one size (M, H, W, 3), or a list of (H, W, 3)
-            of any sizes. Any strides: of (3, H, W) pass ``image.permute(1, 2, 0)``, nothing is copied.
-        boxes_or_affines: boxes (N, 4) as (x, y, width, height) in pixels, as in COCO, or affines (N, 2, 3)
-            from image to crop, float32 or float64.
+        images: uint8, three channels: one image (H, W, 3), several of one size (M, H, W, 3), a list of (H, W, 3)
+            of any sizes, or an :class:`ImageArena`. Any strides: of (3, H, W) pass ``image.permute(1, 2, 0)``,
+            nothing is copied.
+        boxes_or_affines: boxes (N, 4) as (x, y, width, height) in pixels, as in COCO, affines (N, 2, 3) or
+            perspective matrices (N, 3, 3) from image to crop, float32 or float64.
         size: (height, width) of the crops.
         mean: of the crop's three channels, in units of 0..1.
         std: of the crop's three channels, in units of 0..1.
@@ -224,7 +252,10 @@ def crop_images(
         bias: (N,) or (N, 3), floating, in units of 0..1: brightness jitter.
         reverse_channels: reads the image's channels from last to first (BGR to RGB). mean, std, gain and bias
             are in the crop's order.
-        border_value: 0..255, before normalisation.
+        border: what lies around the image: "constant", which is ``border_value``; "replicate", aaa|abc|ccc; or
+            "reflect", cb|abc|ba, which OpenCV calls BORDER_REFLECT_101 and has as its default.
+        border_value: 0..255, before normalisation; also of crops without an image under them.
+        antialias: averages where the crop shrinks the image by more than two.
         round_uint8: rounds b to an integer, half to even, as pipelines do that warp in uint8.
         out_dtype: float32, float16 or bfloat16.
         channels_last: memory layout of the crops.
@@ -239,10 +270,13 @@ def crop_images(
         ValueError: shapes, devices and values that do not fit; on the CPU an image_index outside [0, M).
         TypeError: images that are not uint8 and other wrong dtypes.
 
-    A box whose width or height is not finite and above 0, and an affine that is singular or not finite (or
-    that puts a corner of the crop 2^30 pixels or more from the image's origin), gives a crop that is all
-    border. On CUDA an image_index outside [0, M) gives a crop of NaN: looking at it would mean waiting for
-    the device. Nothing here is differentiable; the crops are detached.
+    A box whose width or height is not finite and above 0, and a matrix that is singular or not finite (or an
+    affine that puts a corner of the crop 2^30 pixels or more from the image's origin), gives a crop that is all
+    ``border_value``, and so are a perspective's pixels that lie that far away or at infinity; beyond the horizon
+    its formula applies as it does in OpenCV. On CUDA an image_index outside [0, M), or an image that does not lie
+    within its arena, gives a crop of NaN: looking at it would mean waiting for the device.
+
+    Nothing here is differentiable; the crops are detached.
 
     Example:
         >>> image = torch.full((480, 640, 3), 128, dtype=torch.uint8)
@@ -254,7 +288,6 @@ def crop_images(
     """
     height, width = crop_size(size)
     affines = _affines(boxes_or_affines, (height, width), convention, padding, rotation_deg, scale, flip)
-    listed = [images] if isinstance(images, Tensor) else list(images)
     options: dict[str, Any] = {
         "image_index": image_index,
         "gain": gain,
@@ -266,6 +299,17 @@ def crop_images(
         "std": std,
     }
     options = {name: value for name, value in options.items() if value is not _DEFAULTS[name]}
+    if border != "constant":
+        options["border"] = choice(border, _BORDERS, "border")
+    if antialias:
+        options["antialias"] = True
+    if isinstance(images, Tensor):
+        listed = [images]
+    elif isinstance(images, ImageArena):
+        listed = [images.pixels]
+        options["arena_offsets"], options["arena_sizes"] = images.offsets, images.sizes
+    else:
+        listed = list(images)
     if out is None:
         if out_dtype is not torch.float32:
             options["dtype"] = out_dtype

@@ -16,6 +16,7 @@ from pyposeops import (
     heatmap_decode,
     heatmap_to_crop,
     invert_affine,
+    invert_perspective,
     transform_keypoints,
 )
 from tests.op_contract import assert_compiles, assert_same
@@ -201,6 +202,59 @@ def test_keypoints_by_hand():
     assert got[0, 2].isnan().all()
 
 
+def perspectives(generator, count=20):
+    """Of any scale and sign, with the horizon far from points of 0 .. 500."""
+    matrices = torch.randn(count, 3, 3, generator=generator, dtype=torch.float64) * 0.2
+    matrices[:, 2, :2] *= 1e-3
+    matrices += torch.eye(3, dtype=torch.float64)
+    return matrices * torch.randn(count, 1, 1, generator=generator, dtype=torch.float64)
+
+
+def test_perspective_of_keypoints_equals_a_loop(device, generator):
+    matrices = perspectives(generator)
+    points = torch.rand(20, 7, 2, generator=generator, dtype=torch.float64) * 500
+    got = transform_keypoints(points.to(device), matrices.to(device)).cpu()
+    for n, k in np.ndindex(20, 7):
+        x, y, z = matrices[n].numpy() @ np.append(points[n, k].numpy(), 1.0)
+        np.testing.assert_allclose(got[n, k], [x / z, y / z], rtol=1e-9)
+
+
+def test_perspective_and_its_inverse_equal_opencv(device, generator):
+    cv2 = pytest.importorskip("cv2")
+    matrices = perspectives(generator)
+    points = torch.rand(20, 7, 2, generator=generator, dtype=torch.float64) * 500
+    there = transform_keypoints(points.to(device), matrices.to(device))
+    back = transform_keypoints(there, invert_perspective(matrices.to(device)))
+    for n in range(20):
+        want = cv2.perspectiveTransform(points[n].numpy()[None], matrices[n].numpy())[0]
+        np.testing.assert_allclose(there[n].cpu(), want, rtol=1e-8)
+    assert_same(back.cpu(), points, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1.0, -3.0, 1e-6])
+def test_inverse_of_a_perspective(device, generator, scale):
+    matrices = (perspectives(generator) * scale).to(device)
+    assert_same(invert_perspective(matrices), torch.linalg.inv(matrices), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("entry", [0.0, math.nan, math.inf])
+def test_perspective_without_inverse_gives_nan(entry):
+    matrix = torch.eye(3)[None].clone()
+    matrix[0, 1, 1] = entry
+    assert invert_perspective(matrix).isnan().all()
+
+
+def test_perspective_gradcheck(generator):
+    points = torch.rand(3, 2, 2, generator=generator, dtype=torch.float64).requires_grad_()
+    matrices = perspectives(generator, 3).requires_grad_()
+
+    def run(points, matrices):
+        return transform_keypoints(points, matrices), invert_perspective(matrices) / 100
+
+    assert torch.autograd.gradcheck(run, (points, matrices), atol=1e-4)
+    assert torch.autograd.gradgradcheck(run, (points, matrices), atol=1e-3)
+
+
 def test_keypoints_are_exact_where_matrix_products_are_not(generator):
     affines = affine_from_box(random_boxes(generator).float(), SIZE)
     points = torch.rand(20, 17, 2, generator=generator) * 600
@@ -366,6 +420,16 @@ MAP = torch.ones(1, 2, 3)
             lambda: crop_to_heatmap(torch.zeros(2), SIZE, SIZE, convention="coco"),
             ValueError,
             "convention: expected 'msra' or 'udp'",
+        ),
+        (
+            lambda: invert_perspective(MAP),
+            ValueError,
+            r"matrices: expected \(N, 3, 3\), got \(1, 2, 3\)",
+        ),
+        (
+            lambda: transform_keypoints(torch.zeros(1, 3, 2), torch.zeros(1, 4, 3)),
+            ValueError,
+            r"affines: expected \(N, 2, 3\) or \(N, 3, 3\), got \(1, 4, 3\)",
         ),
         (lambda: transform_keypoints(torch.zeros(3, 2), MAP), ValueError, r"keypoints: expected \(N, K, 2\)"),
         (

@@ -532,14 +532,14 @@ FROZEN.flags.writeable = False
         ({"gain": torch.ones(2, device="meta")}, ValueError, "gain: expected the device of boxes_or_affines"),
         ({"boxes_or_affines": torch.zeros(2, 3)}, ValueError, r"boxes: expected \(N, 4\), got \(2, 3\)"),
         (
-            {"boxes_or_affines": torch.zeros(2, 3, 3)},
+            {"boxes_or_affines": torch.zeros(2, 4, 3)},
             ValueError,
-            r"boxes_or_affines: expected \(N, 4\) or \(N, 2, 3\)",
+            r"boxes_or_affines: expected \(N, 4\), \(N, 2, 3\) or \(N, 3, 3\)",
         ),
         (
             {"boxes_or_affines": torch.zeros(4)},
             ValueError,
-            r"boxes_or_affines: expected \(N, 4\) or \(N, 2, 3\)",
+            r"boxes_or_affines: expected \(N, 4\), \(N, 2, 3\) or \(N, 3, 3\)",
         ),
         ({"boxes_or_affines": TWO.half()}, TypeError, "boxes_or_affines: expected dtype float32, float64"),
         ({"size": 40}, ValueError, r"size: expected \(height, width\), got 40"),
@@ -578,8 +578,8 @@ FROZEN.flags.writeable = False
         ({"bias": torch.ones(2, 3, 1)}, ValueError, r"bias: expected .*, got \(2, 3, 1\)"),
         ({"bias": torch.ones(2, dtype=torch.int64)}, TypeError, "bias: expected dtype float32"),
         ({"flip": torch.ones(3).bool()}, ValueError, r"flip: expected \(2,\), got \(3,\)"),
-        ({"rotation_deg": 3.0}, ValueError, "rotation_deg, scale: expected None with affines"),
-        ({"scale": torch.ones(2)}, ValueError, "rotation_deg, scale: expected None with affines"),
+        ({"rotation_deg": 3.0}, ValueError, "rotation_deg, scale: expected None with matrices"),
+        ({"scale": torch.ones(2)}, ValueError, "rotation_deg, scale: expected None with matrices"),
         (
             {"out_dtype": torch.float64},
             TypeError,

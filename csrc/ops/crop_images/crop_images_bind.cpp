@@ -59,6 +59,37 @@ Images import_images(const py::list& list) {
     return images;
 }
 
+// An arena's images, of which the CPU sees every one; CUDA looks them up.
+void set_arena(CropImagesArgs& args, Images& images, const std::optional<ImportedTensor>& offsets,
+               const std::optional<ImportedTensor>& sizes) {
+    const TensorView& pixels = images.tensors[0].view();
+    const TensorView& starts = offsets->view();
+    const TensorView& extents = sizes->view();
+    check_shape(pixels, "images.pixels", {kAnySize}, "(bytes,)");
+    check_dtype(pixels, "images.pixels", {DType::kUInt8});
+    POSEOPS_CHECK(pixels.is_contiguous(), "images.pixels", "contiguous memory", "other strides");
+    check_shape(starts, "images.offsets", {kAnySize}, "(M,)");
+    check_dtype(starts, "images.offsets", {DType::kInt64});
+    check_same_device(starts, "images.offsets", pixels, "images.pixels");
+    check_shape(extents, "images.sizes", {starts.shape[0], 2}, "(M, 2), one per offset");
+    check_dtype(extents, "images.sizes", {DType::kInt64});
+    check_same_device(extents, "images.sizes", pixels, "images.pixels");
+    POSEOPS_CHECK(starts.shape[0] > 0, "images", "at least one image", "none");
+    args.arena = {pixels.as<uint8_t>(),  pixels.shape[0],   starts.as<int64_t>(),
+                  extents.as<int64_t>(), starts.strides[0], {extents.strides[0], extents.strides[1]}};
+    images.count = starts.shape[0];
+    if (pixels.device.type != DeviceType::kCpu) return;
+    for (int64_t i = 0; i < images.count; ++i) {
+        POSEOPS_CHECK(
+            is_in_arena(args.arena, i), "images",
+            "a height and width from 1 to 2^30 - 1 and an offset that keep every image within the " +
+                std::to_string(args.arena.bytes) + " bytes",
+            "image " + std::to_string(i) + " of (" + std::to_string(args.arena.height(i)) + ", " +
+                std::to_string(args.arena.width(i)) + ") at " + std::to_string(args.arena.offset(i)));
+        images.views.push_back(image_in_arena(args.arena, i));
+    }
+}
+
 Normalisation normalisation_from(const std::vector<double>& mean, const std::vector<double>& std) {
     POSEOPS_CHECK(mean.size() == 3, "mean", "three numbers", std::to_string(mean.size()));
     POSEOPS_CHECK(std.size() == 3, "std", "three numbers", std::to_string(std.size()));
@@ -161,20 +192,31 @@ bool overlap(const TensorView& a, const TensorView& b) {
 
 void forward(const py::list& images, py::handle affines, py::handle out, py::handle image_index,
              py::handle gain, py::handle bias, bool reverse_channels, bool round_uint8, double border_value,
-             const std::vector<double>& mean, const std::vector<double>& std) {
-    const Images sources = import_images(images);
+             const std::vector<double>& mean, const std::vector<double>& std, int border, bool antialias,
+             py::handle arena_offsets, py::handle arena_sizes) {
+    const std::optional<ImportedTensor> offsets = import_optional(arena_offsets, "images.offsets");
+    const std::optional<ImportedTensor> sizes = import_optional(arena_sizes, "images.sizes");
+    CropImagesArgs args = {};
+    Images sources;
+    if (offsets) {
+        sources.tensors.emplace_back(images[0], "images.pixels");
+        set_arena(args, sources, offsets, sizes);
+    } else {
+        sources = import_images(images);
+    }
     const ImportedTensor maps(affines, "boxes_or_affines");
     const ImportedTensor crops(out, "out", Access::kWrite);
     const std::optional<ImportedTensor> index = import_optional(image_index, "image_index");
     const std::optional<ImportedTensor> gains = import_optional(gain, "gain");
     const std::optional<ImportedTensor> biases = import_optional(bias, "bias");
-    CropImagesArgs args = {};
     args.images = sources.views.data();
     args.image_count = sources.count;
     args.stack_stride = sources.stack_stride;
     args.is_stack = sources.is_stack;
     args.affines = maps.view();
-    check_shape(args.affines, "boxes_or_affines", {kAnySize, 2, 3}, "(N, 4) or (N, 2, 3)");
+    const bool perspective = args.affines.rank == 3 && args.affines.shape[1] == 3;
+    check_shape(args.affines, "boxes_or_affines", {kAnySize, perspective ? 3 : 2, 3},
+                "(N, 4), (N, 2, 3) or (N, 3, 3)");
     check_dtype(args.affines, "boxes_or_affines", {DType::kFloat32, DType::kFloat64});
     check_same_device(args.affines, "boxes_or_affines", sources.tensors[0].view(), "images");
     args.normalisation = normalisation_from(mean, std);
@@ -183,6 +225,8 @@ void forward(const py::list& images, py::handle affines, py::handle out, py::han
     args.border_value = static_cast<float>(border_value);
     args.round_uint8 = round_uint8;
     args.reverse_channels = reverse_channels;
+    args.border = static_cast<BorderMode>(border);
+    args.antialias = antialias;
     args.gain = check_jitter(gains, "gain", args.affines);
     args.bias = check_jitter(biases, "bias", args.affines);
     set_crops(args, crops.view());
@@ -195,11 +239,21 @@ void forward(const py::list& images, py::handle affines, py::handle out, py::han
     if (args.crops.device.type == DeviceType::kCpu) {
         advise_huge_pages(args.crops.data, args.crops.numel() * bytes_per_element(args.crops.dtype));
     }
-    run_on_device(args.crops.device, args, &crop_images_cpu, &crop_images_cuda);
+    if (is_general(args)) {
+        run_on_device(args.crops.device, args, &crop_images_general_cpu, &crop_images_general_cuda);
+    } else {
+        run_on_device(args.crops.device, args, &crop_images_cpu, &crop_images_cuda);
+    }
 }
 
 }  // namespace
 
-void bind_crop_images(py::module_& module) { module.def("crop_images", &forward); }
+void bind_crop_images(py::module_& module) {
+    module.def("crop_images", &forward, py::arg("images"), py::arg("affines"), py::arg("out"),
+               py::arg("image_index"), py::arg("gain"), py::arg("bias"), py::arg("reverse_channels"),
+               py::arg("round_uint8"), py::arg("border_value"), py::arg("mean"), py::arg("std"),
+               py::arg("border") = 0, py::arg("antialias") = false, py::arg("arena_offsets") = py::none(),
+               py::arg("arena_sizes") = py::none());
+}
 
 }  // namespace pyposeops
