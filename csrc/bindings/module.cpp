@@ -15,6 +15,8 @@ namespace py = pybind11;
 namespace pyposeops {
 
 void bind_associative_embedding_loss(py::module_& module);
+void bind_coco(py::module_& module);
+void bind_coco_records(py::module_& module);
 void bind_crop_images(py::module_& module);
 void bind_flip_merge(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
@@ -76,6 +78,8 @@ PYBIND11_MODULE(_core, module) {
     module.def("forget_torch_tensor_type", &forget_torch_tensor_type);
 
     bind_associative_embedding_loss(module);
+    bind_coco(module);
+    bind_coco_records(module);
     bind_crop_images(module);
     bind_flip_merge(module);
     bind_gaussian_heatmap(module);

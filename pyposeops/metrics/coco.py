@@ -1,0 +1,425 @@
+"""COCO's keypoint evaluation, with the interface of pycocotools."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyposeops import _core
+from pyposeops.metrics.coco_data import (
+    Floats,
+    KeypointResults,
+    KeypointTruths,
+    read_results,
+    read_truths,
+)
+from pyposeops.metrics.keypoint_sets import COCO_17, CROWDPOSE_14
+
+IOU_TYPES = ("keypoints", "keypoints_crowd")
+CROWD_SPLITS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, np.inf)}
+
+
+class Params:
+    """The settings of an evaluation; all may be changed before ``evaluate``. Names are those of pycocotools."""
+
+    def __init__(self, iouType: str = "keypoints", sigmas: ArrayLike | None = None) -> None:
+        self.iouType = iouType
+        self.imgIds: Sequence[int] = []
+        self.catIds: Sequence[int] = []
+        self.iouThrs = np.linspace(0.5, 0.95, 10)
+        self.recThrs = np.linspace(0.0, 1.0, 101)
+        self.maxDets: list[int] = [20]
+        self.areaRng: list[list[float]] = [[0.0, 1e10], [32.0**2, 96.0**2], [96.0**2, 1e10]]
+        self.areaRngLbl = ["all", "medium", "large"]
+        self.useCats = 1
+        if sigmas is None:
+            sigmas = CROWDPOSE_14 if iouType == "keypoints_crowd" else COCO_17
+        self.kpt_oks_sigmas: Floats = np.array(sigmas, dtype=np.float64)
+
+
+class _Matched(NamedTuple):
+    """What one evaluation leaves behind. Rows of detections and truths are in the order of their cells."""
+
+    truths: KeypointTruths
+    results: KeypointResults
+    params: Params
+    gt_order: NDArray[np.int64]
+    gt_offsets: NDArray[np.int64]
+    dt_order: NDArray[np.int64]
+    dt_offsets: NDArray[np.int64]
+    dt_ranks: NDArray[np.int32]
+    states: NDArray[np.uint8]  # (areas, thresholds, detections): 0 false, 1 true, 2 ignored
+    outside: NDArray[np.uint8]  # (areas, truths)
+
+
+class COCOeval:
+    """Average precision and recall of found people, by object keypoint similarity.
+
+    Use as pycocotools' class of the same name: ``evaluate()``, ``accumulate()``, ``summarize()``, then ``stats``.
+    Nothing is printed but by ``summarize``, and no input is changed. A category, image, area range, threshold or
+    limit is what ``params`` says.
+
+    Args:
+        cocoGt: the annotated people: a COCO object of pycocotools (or of a package that follows it), the dictionary
+            of a COCO file, a list of annotations, or :class:`KeypointTruths`.
+        cocoDt: the found people: a COCO object, a list of results, or :class:`KeypointResults`.
+        iouType: "keypoints", or "keypoints_crowd" for CrowdPose: its sigmas, 0.53 of the box as area, and average
+            precision by how crowded an image is.
+        sigmas: (K,) one per joint, for any joint set; default that of COCO's 17 or CrowdPose's 14.
+        use_area: False: 0.53 of the box in place of the annotated area (default for "keypoints_crowd").
+        strict: repeat pycocotools to the bit, with what is odd in it; see below.
+
+    By default differs from pycocotools (``strict=True``) in this:
+
+    * A ground truth or detection with id 0 counts as any other; pycocotools takes its match for none.
+    * The area of a detection is the extent of its joints; pycocotools takes that of the box of every result where the
+      first one has a box. Arrays may state areas of their own.
+    * The figures are those of the largest ``maxDets``; pycocotools prints -1 for any other than 20.
+    * Thresholds are found within rounding; pycocotools compares with ``==`` and misses 0.9.
+    * ``num_keypoints`` may be missing and is then counted.
+    * In CrowdPose's splits, categories and ranges without people are left out of the mean instead of entering as -1.
+
+    In both, all of pycocotools' other rules hold: similarity over labelled joints only, over the box three times as
+    large where no joint is labelled; the later of two equally similar people is matched; a group (``iscrowd``) may be
+    matched any number of times, a person without labelled joints once; ``useCats=0`` matches across categories.
+
+    Raises:
+        ValueError: a field that is missing or of the wrong length, NaN, an image that the ground truth lacks; the
+            message names the entry and the field.
+
+    Example:
+        >>> person = {"id": 1, "image_id": 7, "category_id": 1, "area": 900.0, "bbox": [0, 0, 30, 30], "iscrowd": 0,
+        ...           "num_keypoints": 1, "keypoints": [5.0, 5.0, 2] + [0, 0, 0] * 16}
+        >>> found = {"image_id": 7, "category_id": 1, "score": 0.9, "keypoints": [5.0, 6.0, 1] + [0, 0, 0] * 16}
+        >>> evaluation = COCOeval([person], [found])
+        >>> evaluation.evaluate()
+        >>> evaluation.accumulate()
+        >>> float(evaluation.eval["recall"][0, 0, 0, 0])
+        1.0
+
+    Source: cocodataset.org/#keypoints-eval; Lin et al., Microsoft COCO, ECCV 2014. keypoints_crowd: Li et al.,
+    CrowdPose, CVPR 2019, section 4.
+    """
+
+    def __init__(
+        self,
+        cocoGt: Any = None,
+        cocoDt: Any = None,
+        iouType: str = "keypoints",
+        *,
+        sigmas: ArrayLike | None = None,
+        use_area: bool | None = None,
+        strict: bool = False,
+    ) -> None:
+        if iouType not in IOU_TYPES:
+            raise ValueError(f"iouType: expected one of {', '.join(IOU_TYPES)}, got {iouType!r}")
+        self.cocoGt, self.cocoDt = cocoGt, cocoDt
+        self.strict = strict
+        self.params = Params(iouType, sigmas)
+        self.eval: dict[str, Any] = {}
+        self.stats: Floats = np.zeros(0)
+        self._matched: _Matched | None = None
+        self._details: tuple[Any, ...] | None = None
+        self._use_area = iouType != "keypoints_crowd" if use_area is None else use_area
+        if cocoGt is not None:
+            joints = len(self.params.kpt_oks_sigmas)
+            self._truths = read_truths(cocoGt, joints, use_area=self._use_area, strict=strict)
+            self._results = read_results([] if cocoDt is None else cocoDt, joints, strict=strict)
+            self.params.imgIds = self._image_ids().tolist()
+            self.params.catIds = self._category_ids()
+
+    def _image_ids(self) -> NDArray[np.int64]:
+        """All images; ValueError for a result on another one."""
+        images: NDArray[np.int64] = self._truths.images
+        strangers = ~np.isin(self._results.image_ids, images)
+        if isinstance(self.cocoGt, (list, tuple)):  # no list of images came with the annotations
+            return np.union1d(images, self._results.image_ids)
+        if strangers.any():
+            first = int(np.argmax(strangers))
+            raise ValueError(
+                f"results[{first}]: image_id: expected an image of the ground truth, "
+                f"got {self._results.image_ids[first]}"
+            )
+        return images
+
+    def _category_ids(self) -> list[int]:
+        dataset = getattr(self.cocoGt, "dataset", self.cocoGt)
+        if isinstance(dataset, dict) and dataset.get("categories"):
+            return sorted(category["id"] for category in dataset["categories"])
+        found: list[int] = np.union1d(self._truths.category_ids, self._results.category_ids).tolist()
+        return found
+
+    def evaluate(self) -> None:
+        """Match detections with people in every image."""
+        params = self.params
+        params.imgIds = np.unique(params.imgIds).tolist()
+        if params.useCats:
+            params.catIds = np.unique(params.catIds).tolist()
+        params.maxDets = sorted(params.maxDets)
+        self._matched, self._details = self._match(params), None
+
+    def _match(self, params: Params) -> _Matched:
+        truths, results = self._truths, self._results
+        sigmas = np.ascontiguousarray(params.kpt_oks_sigmas, np.float64)
+        if sigmas.ndim != 1 or not (sigmas > 0).all():
+            raise ValueError(f"kpt_oks_sigmas: expected (K,) above 0, got {sigmas}")
+        cells = len(params.imgIds) * (len(params.catIds) if params.useCats else 1)
+        limit = params.maxDets[-1]
+        gt_order, gt_offsets, _ = _core.coco_group(_cells(truths, params), None, cells, len(truths.ids))
+        dt_order, dt_offsets, ranks = _core.coco_group(_cells(results, params), results.scores, cells, limit)
+        states, outside, *_ = self._run(params, gt_order, gt_offsets, dt_order, dt_offsets, details=False)
+        kept = copy.copy(params)
+        return _Matched(
+            truths, results, kept, gt_order, gt_offsets, dt_order, dt_offsets, ranks, states, outside
+        )
+
+    def _run(
+        self,
+        params: Params,
+        gt_order: NDArray[np.int64],
+        gt_offsets: NDArray[np.int64],
+        dt_order: NDArray[np.int64],
+        dt_offsets: NDArray[np.int64],
+        *,
+        details: bool,
+    ) -> tuple[Any, ...]:
+        truths, results = self._truths, self._results
+        unmatchable = (truths.ids == 0) & self.strict
+        unmarking = (results.ids == 0) & self.strict
+        keypoints = results.keypoints
+        if keypoints.shape[1] == 0:
+            keypoints = np.zeros((0, len(params.kpt_oks_sigmas), 2))
+        matched: tuple[Any, ...] = _core.coco_match(
+            truths.keypoints.reshape(-1, len(params.kpt_oks_sigmas), 3),
+            truths.areas,
+            truths.boxes,
+            truths.crowd.view(np.uint8),
+            (truths.crowd | (truths.num_keypoints == 0)).view(np.uint8),
+            unmatchable.view(np.uint8),
+            gt_order,
+            gt_offsets,
+            keypoints,
+            results.areas,
+            unmarking.view(np.uint8),
+            dt_order,
+            dt_offsets,
+            np.ascontiguousarray(params.kpt_oks_sigmas, np.float64),
+            np.ascontiguousarray(params.iouThrs, np.float64),
+            np.ascontiguousarray(params.areaRng, np.float64),
+            details,
+        )
+        return matched
+
+    def accumulate(self, p: Params | None = None) -> None:
+        """Draw the curves into ``eval``: precision and scores (T, R, K, A, M), recall (T, K, A, M).
+
+        T thresholds, R recalls, K categories, A area ranges, M limits; -1 where no person counts.
+
+        Args:
+            p: other settings than those of ``evaluate``; people are then matched anew.
+        """
+        matched = self._evaluated() if p is None else self._match(p)
+        params = self.params if p is None else p
+        images = len(params.imgIds)
+        categories = len(params.catIds) if params.useCats else 1
+        edges = np.arange(categories + 1) * images
+        truths_at, detections_at = matched.gt_offsets[edges], matched.dt_offsets[edges]
+        exists = (np.diff(truths_at) > 0) | (np.diff(detections_at) > 0)
+        counted = np.concatenate(
+            [
+                np.zeros((len(params.areaRng), 1), np.int64),
+                np.cumsum(1 - matched.outside.astype(np.int64), 1),
+            ],
+            1,
+        )
+        positives = np.ascontiguousarray(np.diff(counted[:, truths_at], axis=1).T)
+        precision, scores, recall = _core.coco_curves(
+            matched.states,
+            matched.results.scores[matched.dt_order],
+            matched.dt_ranks,
+            np.ascontiguousarray(detections_at),
+            exists.view(np.uint8),
+            positives,
+            np.array(params.maxDets, np.int64),
+            np.ascontiguousarray(params.recThrs, np.float64),
+        )
+        self.eval = {
+            "params": params,
+            "counts": [*precision.shape],
+            "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            "precision": precision,
+            "recall": recall,
+            "scores": scores,
+        }
+
+    def _evaluated(self) -> _Matched:
+        if self._matched is None:
+            raise RuntimeError("call evaluate() first")
+        return self._matched
+
+    def summarize(self) -> None:
+        """Print the figures, and keep them in ``stats``.
+
+        keypoints: AP, AP at 0.5, AP at 0.75, AP of medium and of large people, then the same five of AR.
+        keypoints_crowd: AP, AP50, AP75, AR, AR50, AR75, then AP of easy, medium and hard images.
+        """
+        if not self.eval:
+            raise RuntimeError("call accumulate() first")
+        if self.params.iouType == "keypoints_crowd":
+            self.stats = self._summarize_crowd()
+            return
+        parts = ((None, "all"), (0.5, "all"), (0.75, "all"), (None, "medium"), (None, "large"))
+        figures = [self._figure(kind, *part) for kind in ("precision", "recall") for part in parts]
+        self.stats = np.array(figures)
+
+    def _summarize_crowd(self) -> Floats:
+        parts = ((None, "all"), (0.5, "all"), (0.75, "all"))
+        figures = [self._figure(kind, *part) for kind in ("precision", "recall") for part in parts]
+        for name, value in self.crowd_split().items():
+            print(f" Average Precision  (AP) @[ crowd index={name:<7} ] = {value:0.3f}")
+            figures.append(value)
+        return np.array(figures)
+
+    def crowd_split(self) -> dict[str, float]:
+        """AP of the images below 0.2, below 0.8 and from 0.8 crowd index on, as CrowdPose has them; -1 for none."""
+        index = self._truths.crowd_index
+        if not index:
+            raise ValueError("ground truth: expected images with a crowdIndex, got none")
+        found = {}
+        for name, (low, high) in CROWD_SPLITS.items():
+            params = copy.copy(self.params)
+            params.imgIds = [image for image in params.imgIds if low <= index.get(image, -1.0) < high]
+            part = COCOeval(iouType=params.iouType, strict=self.strict)
+            part.params, part._truths, part._results = params, self._truths, self._results
+            part.evaluate()
+            part.accumulate()
+            values = part.eval["precision"][:, :, :, 0, -1]
+            if self.strict:
+                found[name] = float(round(np.mean(values), 4))
+            else:
+                found[name] = float(np.mean(values[values > -1])) if (values > -1).any() else -1.0
+        return found
+
+    def _figure(self, kind: str, threshold: float | None, area: str) -> float:
+        """One line of the summary: its number, printed on the way."""
+        params = self.params
+        limit = 20 if self.strict else params.maxDets[-1]
+        values = self.eval[kind]
+        if threshold is not None:
+            same = np.asarray(params.iouThrs) == threshold
+            if not self.strict:
+                same = np.isclose(params.iouThrs, threshold, rtol=0, atol=1e-9)
+            values = values[np.flatnonzero(same)]
+        areas = [i for i, label in enumerate(params.areaRngLbl) if label == area]
+        limits = [i for i, number in enumerate(params.maxDets) if number == limit]
+        values = values[..., areas, limits]
+        values = values[values > -1]
+        figure = float(np.mean(values)) if len(values) else -1.0
+        title = "Average Precision  (AP)" if kind == "precision" else "Average Recall     (AR)"
+        iou = (
+            f"{params.iouThrs[0]:0.2f}:{params.iouThrs[-1]:0.2f}"
+            if threshold is None
+            else f"{threshold:0.2f}"
+        )
+        print(f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={limit:>3d} ] = {figure:0.3f}")
+        return figure
+
+    @property
+    def ious(self) -> dict[tuple[int, int], Any]:
+        """(image, category) -> similarities (detections by score, people), or [] where one of them is missing."""
+        matched, (_, values, offsets) = self._evaluated(), self._detailed()
+        found: dict[tuple[int, int], Any] = {}
+        for cell, (category, image) in enumerate(_cell_names(matched.params)):
+            shape = [np.diff(o[cell : cell + 2])[0] for o in (matched.dt_offsets, matched.gt_offsets)]
+            block = values[offsets[cell] : offsets[cell + 1]].reshape(shape)
+            found[image, category] = block if block.size else []
+        return found
+
+    @property
+    def evalImgs(self) -> list[dict[str, Any] | None]:
+        """One entry per category, area range and image, as pycocotools keeps them; made when asked for."""
+        matched, (matches, _, _) = self._evaluated(), self._detailed()
+        params = matched.params
+        images = len(params.imgIds)
+        entries: list[dict[str, Any] | None] = []
+        names = _cell_names(params)
+        for first in range(0, len(names), images):
+            for area in range(len(params.areaRng)):
+                for cell in range(first, first + images):
+                    entries.append(self._entry(matched, matches, names[cell], cell, area))
+        return entries
+
+    def _entry(
+        self, matched: _Matched, matches: NDArray[np.int32], name: tuple[int, int], cell: int, area: int
+    ) -> dict[str, Any] | None:
+        first, last = matched.gt_offsets[cell : cell + 2]
+        begin, end = matched.dt_offsets[cell : cell + 2]
+        if first == last and begin == end:
+            return None
+        outside = matched.outside[area, first:last]
+        order = np.argsort(outside, kind="stable")
+        truth_ids = matched.truths.ids[matched.gt_order[first:last]]
+        rows = matched.dt_order[begin:end]
+        found = matches[area, :, begin:end]
+        detection_ids = matched.results.ids[rows]
+        of_detections = (
+            np.where(found >= 0, matched.truths.ids[matched.gt_order[found]], 0)
+            if first < last
+            else found * 0
+        )
+        of_truths = np.zeros((len(found), last - first))
+        for threshold, positions in enumerate(found):
+            hit = positions >= 0
+            of_truths[threshold, positions[hit] - first] = detection_ids[hit]  # the last one stays
+        return {
+            "image_id": name[1],
+            "category_id": name[0],
+            "aRng": matched.params.areaRng[area],
+            "maxDet": matched.params.maxDets[-1],
+            "dtIds": detection_ids.tolist(),
+            "gtIds": truth_ids[order].tolist(),
+            "dtMatches": of_detections.astype(np.float64),
+            "gtMatches": of_truths[:, order],
+            "dtScores": matched.results.scores[rows].tolist(),
+            "gtIgnore": outside[order].astype(np.int64),
+            "dtIgnore": matched.states[area, :, begin:end] == 2,
+        }
+
+    def _detailed(self) -> tuple[Any, ...]:
+        """Positions of the matched people and all similarities, computed when first asked for."""
+        if self._details is None:
+            kept = self._evaluated()
+            *_, matches, values, offsets = self._run(
+                kept.params, kept.gt_order, kept.gt_offsets, kept.dt_order, kept.dt_offsets, details=True
+            )
+            self._details = (matches, values, offsets)
+        return self._details
+
+
+def _cell_names(params: Params) -> list[tuple[int, int]]:
+    """(category, image) of every cell; category -1 without categories."""
+    categories = params.catIds if params.useCats else [-1]
+    return [(category, image) for category in categories for image in params.imgIds]
+
+
+def _cells(people: KeypointTruths | KeypointResults, params: Params) -> NDArray[np.int64]:
+    """The cell of every row: its category's place times the images, plus its image's place; -1 for none."""
+    image, known = _places(people.image_ids, params.imgIds)
+    category, listed = _places(people.category_ids, params.catIds)
+    if not params.useCats:
+        return np.where(known, image, -1)
+    return np.where(known & listed, category * len(params.imgIds) + image, -1)
+
+
+def _places(values: NDArray[np.int64], among: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each value stands in a sorted list, and whether it does."""
+    table = np.asarray(among, dtype=np.int64)
+    if len(table) == 0:
+        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+    places = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    return places, table[places] == values
