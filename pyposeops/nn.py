@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pyposeops.ops._gaussian import Compat, Encoding
 from pyposeops.ops._loss import Reduction
 from pyposeops.ops.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.ops.associative_embedding_loss import (
@@ -16,7 +17,6 @@ from pyposeops.ops.associative_embedding_loss import (
     associative_embedding_loss,
 )
 from pyposeops.ops.dsnt_loss import Regularizer, dsnt_loss
-from pyposeops.ops.gaussian_heatmap import Compat, Encoding
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_nms import Plateau, heatmap_nms
 from pyposeops.ops.heatmap_peaks import PeakRefine, Peaks, heatmap_peaks
@@ -63,6 +63,7 @@ class GaussianHeatmapLoss(_Function):
         "encoding",
         "input_size",
         "compat",
+        "kernel_size",
         "interference_weight",
         "squared_weight",
         "top_k",
@@ -72,10 +73,11 @@ class GaussianHeatmapLoss(_Function):
     def __init__(
         self,
         *,
-        sigma: float | Sequence[float],
+        sigma: float | Sequence[float] | None = None,
         encoding: Encoding = "msra",
         input_size: Sequence[int] | None = None,
         compat: Compat = "fixed",
+        kernel_size: int | None = None,
         interference_weight: float = 0.5,
         squared_weight: bool = True,
         top_k: int | None = None,

@@ -10,6 +10,16 @@ import torch
 from torch import Tensor
 
 import pyposeops
+from benchmarks.alternatives.gaussian_encodings import (
+    KERNEL_SIZE,
+    PEOPLE,
+    cmu_numpy,
+    cmu_torch,
+    maps_only,
+    megvii_opencv,
+    megvii_torch,
+    normalized_torch,
+)
 from benchmarks.alternatives.gaussian_heatmap import (
     SIGMA_PX,
     Setting,
@@ -105,6 +115,93 @@ def _training_case(setting: Setting) -> Case:
     )
 
 
+def _encoding_case(
+    setting: Setting,
+    options: dict[str, Any],
+    alternatives: dict[str, Alternative],
+    *,
+    people: int | None = None,
+    maps: int = 17,
+    quick: bool = False,
+) -> Case:
+    """Encodings whose alternatives are their own; ``people`` on every map, else one."""
+
+    def inputs(device: torch.device) -> Inputs:
+        if people is None:
+            return make_inputs(setting, device)
+        batch, joints, *size = setting.shape
+        keypoints, visibility = make_inputs(
+            Setting((batch * people, joints, *size), setting.encoding), device
+        )
+        return keypoints.view(batch, people, joints, 2), visibility.view(batch, people, joints)
+
+    options = {
+        "size": setting.size,
+        "input_size": setting.input_size,
+        "encoding": setting.encoding,
+        **options,
+    }
+    batch, joints, height, width = setting.shape
+    read = batch * (people or 1) * joints * 3 * 4
+    return Case(
+        op=OP,
+        name=setting.encoding + ("" if people is None else f" {people} people, background"),
+        shape=(batch, maps, height, width),
+        dtype=setting.dtype,
+        make_inputs=inputs,
+        ours=partial(pyposeops.gaussian_heatmap, **options),
+        reference=partial(pyposeops.reference.gaussian_heatmap, **options),
+        traffic=Traffic(read=read, written=batch * maps * (height * width + 1) * 4),
+        alternatives=alternatives,
+        tolerance=Tolerance(absolute=1e-5, relative=1e-4, outliers=1e-5),
+        quick=quick,
+    )
+
+
+def _encoding_cases(shape: tuple[int, int, int, int]) -> list[Case]:
+    megvii, cmu, normalized = (Setting(shape, name) for name in ("megvii", "cmu", "normalized"))
+
+    def arrays(keypoints: Tensor, visibility: Tensor) -> Inputs:
+        return keypoints.numpy(), visibility.numpy()
+
+    def beside(function: Callable[..., Any], setting: Setting, **options: Any) -> Alternative:
+        return Alternative(partial(function, setting=setting), comparable=maps_only, **options)
+
+    on_cpu: dict[str, Any] = {"prepare": arrays, "devices": ("cpu",)}
+    return [
+        _encoding_case(
+            megvii,
+            {"kernel_size": KERNEL_SIZE},
+            {
+                "opencv": beside(megvii_opencv, megvii, requires="cv2", **on_cpu),
+                "torch-eager": beside(megvii_torch, megvii),
+                "torch-compile": compiled(partial(megvii_torch, setting=megvii), comparable=maps_only),
+            },
+        ),
+        _encoding_case(
+            cmu,
+            {"sigma": SIGMA_PX, "background": True},
+            {
+                "numpy-official": beside(cmu_numpy, cmu, **on_cpu),
+                "torch-eager": beside(cmu_torch, cmu),
+                "torch-compile": compiled(partial(cmu_torch, setting=cmu), comparable=maps_only),
+            },
+            people=PEOPLE,
+            maps=shape[1] + 1,
+        ),
+        _encoding_case(
+            normalized,
+            {"sigma": SIGMA_PX},
+            {
+                "torch-eager": beside(normalized_torch, normalized, note="DSNT, lightning-pose"),
+                "torch-compile": compiled(
+                    partial(normalized_torch, setting=normalized), comparable=maps_only
+                ),
+            },
+        ),
+    ]
+
+
 def cases() -> list[Case]:
     usual, large, many = (64, 17, 64, 48), (64, 17, 96, 72), (256, 17, 64, 48)
     return [
@@ -118,6 +215,7 @@ def cases() -> list[Case]:
         _drawing_case(Setting(usual, "unbiased", torch.bfloat16)),
         _drawing_case(Setting(usual, "udp")),
         _training_case(Setting(usual, "unbiased")),
+        *_encoding_cases(usual),
     ]
 
 

@@ -6,6 +6,7 @@
 
 #include "core/convert.h"
 #include "core/host_device.h"
+#include "core/row_range.h"
 #include "core/tensor_view.h"
 
 namespace pyposeops {
@@ -35,11 +36,6 @@ POSEOPS_HD SquaredErrorFactors squared_error_factors(const SquaredErrorArgs& arg
 }
 
 // The rows of part `part` of `parts`.
-struct RowRange {
-    int32_t begin;
-    int32_t end;
-};
-
 POSEOPS_HD RowRange rows_of_part(int64_t height, int64_t part, int64_t parts) {
     return {static_cast<int32_t>(height * part / parts), static_cast<int32_t>(height * (part + 1) / parts)};
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,18 @@ from torch import Tensor
 
 from pyposeops import _core, reference
 from pyposeops._library import accepts_numpy, choice, register
+from pyposeops.ops._gaussian import (
+    COMPAT,
+    ENCODINGS,
+    Compat,
+    Encoding,
+    check_kernel_size,
+    compat_code,
+    input_size_of,
+    pair,
+    split_sigma,
+    stride_of,
+)
 from pyposeops.ops._loss import (
     REDUCTIONS,
     Reduction,
@@ -21,7 +32,6 @@ from pyposeops.ops._loss import (
     name_of,
     take_gradient,
 )
-from pyposeops.ops.gaussian_heatmap import COMPAT, ENCODINGS, Compat, Encoding, pair, stride_of
 from pyposeops.ops.joints_mse_loss import scale_gradient
 
 _TENSORS = 6  # pred, keypoints, visibility, sigma, interference keypoints and visibility
@@ -38,10 +48,11 @@ def _kernel(
     with_gradient: bool = False,
     sigma_per_joint: Tensor | None = None,
     stride: Sequence[float] | None = None,
-    reference_quirks: bool = False,
+    compat: int = 0,
     interference_keypoints: Tensor | None = None,
     interference_visibility: Tensor | None = None,
     interference_weight: float = 0.5,
+    kernel_size: int = 0,
 ) -> tuple[Tensor, Tensor]:
     losses, gradient = allocate(pred, with_gradient)
     stride_y, stride_x = stride or (1.0, 1.0)
@@ -56,7 +67,8 @@ def _kernel(
         stride_y,
         stride_x,
         encoding,
-        reference_quirks,
+        compat,
+        kernel_size,
         interference_weight,
         squared_weight,
         loss_scale(pred, reduction),
@@ -78,10 +90,11 @@ def _fake(
     with_gradient: bool = False,
     sigma_per_joint: Tensor | None = None,
     stride: Sequence[float] | None = None,
-    reference_quirks: bool = False,
+    compat: int = 0,
     interference_keypoints: Tensor | None = None,
     interference_visibility: Tensor | None = None,
     interference_weight: float = 0.5,
+    kernel_size: int = 0,
 ) -> tuple[Tensor, Tensor]:
     return allocate(pred, with_gradient)
 
@@ -89,8 +102,9 @@ def _fake(
 _forward_op = register(
     "gaussian_heatmap_loss(Tensor pred, Tensor keypoints, Tensor visibility, float sigma, int encoding, "
     "bool squared_weight, int reduction, bool with_gradient=False, Tensor? sigma_per_joint=None, "
-    "float[]? stride=None, bool reference_quirks=False, Tensor? interference_keypoints=None, "
-    "Tensor? interference_visibility=None, float interference_weight=0.5) -> (Tensor losses, Tensor gradient)",
+    "float[]? stride=None, int compat=0, Tensor? interference_keypoints=None, "
+    "Tensor? interference_visibility=None, float interference_weight=0.5, int kernel_size=0) "
+    "-> (Tensor losses, Tensor gradient)",
     _kernel,
     _fake,
 )
@@ -98,7 +112,7 @@ _forward_op = register(
 
 def _with_gradient(tensors: Sequence[Tensor | None], options: Sequence[Any]) -> tuple[Tensor, Tensor]:
     pred, keypoints, visibility, sigma_per_joint, *interference = tensors
-    sigma, encoding, squared_weight, reduction, stride, quirks, interference_weight = options
+    sigma, encoding, squared_weight, reduction, stride, compat, interference_weight, kernel_size = options
     result: tuple[Tensor, Tensor] = _forward_op(
         pred,
         keypoints,
@@ -110,9 +124,10 @@ def _with_gradient(tensors: Sequence[Tensor | None], options: Sequence[Any]) -> 
         True,
         sigma_per_joint,
         stride,
-        quirks,
+        compat,
         *interference,
         interference_weight,
+        kernel_size,
     )
     return result
 
@@ -140,16 +155,18 @@ class _GaussianHeatmapLoss(torch.autograd.Function):
 def _differentiable_backward(ctx: Any, grad_losses: Tensor) -> Tensor:
     """The gradient as a graph of PyTorch's own operations, through the definition: for second derivatives."""
     pred, keypoints, visibility, sigma_per_joint, other_keypoints, other_visibility = ctx.saved_tensors
-    sigma, encoding, squared_weight, reduction, stride, quirks, interference_weight = ctx.options
-    scale = keypoints.new_tensor((stride or (1.0, 1.0))[::-1])
+    sigma, encoding, squared_weight, reduction, stride, compat, interference_weight, kernel_size = ctx.options
+    encoding_name = name_of(ENCODINGS, encoding)
     losses = reference.gaussian_heatmap_loss(
         pred,
-        keypoints / scale,
+        keypoints,
         visibility,
         sigma=sigma if sigma_per_joint is None else sigma_per_joint,
-        encoding=name_of(ENCODINGS, encoding),
-        compat=name_of(COMPAT, int(quirks)),
-        interference_keypoints=None if other_keypoints is None else other_keypoints / scale,
+        encoding=encoding_name,
+        input_size=input_size_of(stride, pred.shape[2:], encoding_name),
+        kernel_size=kernel_size or None,
+        compat=name_of(COMPAT, compat),
+        interference_keypoints=other_keypoints,
         interference_visibility=other_visibility,
         interference_weight=interference_weight,
         squared_weight=squared_weight,
@@ -165,7 +182,7 @@ def gaussian_heatmap_loss(
     keypoints: Tensor,
     visibility: Tensor,
     *,
-    sigma: float | Sequence[float] | Tensor,
+    sigma: float | Sequence[float] | Tensor | None = None,
     encoding: Encoding = "msra",
     input_size: Sequence[int] | None = None,
     compat: Compat = "fixed",
@@ -174,6 +191,7 @@ def gaussian_heatmap_loss(
     interference_weight: float = 0.5,
     squared_weight: bool = True,
     reduction: Reduction = "mean",
+    kernel_size: int | None = None,
 ) -> Tensor:
     """Mean squared error of heat maps against the Gaussian targets of joints, without making the targets.
 
@@ -191,7 +209,7 @@ def gaussian_heatmap_loss(
         visibility: (B, K) or (B, N, K), any dtype. Below 0.5 a joint is not drawn. The weight of a joint is the
             visibility as given (the largest of the N people), so per-joint weights are multiplied in here; 0 where
             the joint is off the map, not finite or NaN.
-        sigma, encoding, input_size, compat: as in :func:`pyposeops.gaussian_heatmap`.
+        sigma, encoding, input_size, compat, kernel_size: as in :func:`pyposeops.gaussian_heatmap`.
         interference_keypoints: (B, K, 2) or (B, M, K, 2), the same joints of other people in the crop, in the units
             of ``keypoints``: their Gaussians (combined by the maximum) times ``interference_weight`` are added to
             the target, as CrowdPose's joint-candidate loss wants. Weights come from ``keypoints`` alone.
@@ -231,16 +249,18 @@ def gaussian_heatmap_loss(
     if (interference_keypoints is None) != (interference_visibility is None):
         raise ValueError("interference_keypoints, interference_visibility: expected both or none, got one")
     code = choice(encoding, ENCODINGS, "encoding")
-    quirks = choice(compat, COMPAT, "compat") == 1
+    compat_of_code = compat_code(compat, encoding)
+    taps = check_kernel_size(kernel_size, encoding, sigma)
     how = choice(reduction, REDUCTIONS, "reduction")
     stride = None
     if input_size is not None:
         stride = stride_of((pred.shape[2], pred.shape[3]), pair(input_size, "input_size"), encoding)
-    per_joint = None
-    if isinstance(sigma, Tensor):
-        per_joint, sigma = sigma, math.nan
-    elif not isinstance(sigma, (int, float)):
-        per_joint, sigma = torch.tensor(sigma, dtype=torch.float64, device=pred.device), math.nan
+    sigma_px, per_joint = split_sigma(sigma, encoding, pred.device)
+    if interference_keypoints is not None and per_joint is not None and per_joint.ndim > 2:
+        raise ValueError(
+            "sigma: expected a number, (K,), (K, 2) or (1, 2) with interference joints, "
+            f"got {tuple(per_joint.shape)}"
+        )
     interference = interference_keypoints, interference_visibility
     if torch.is_grad_enabled() and pred.requires_grad:
         loss: Tensor = _GaussianHeatmapLoss.apply(
@@ -249,31 +269,39 @@ def gaussian_heatmap_loss(
             visibility,
             per_joint,
             *interference,
-            sigma,
+            sigma_px,
             code,
             squared_weight,
             how,
             stride,
-            quirks,
+            compat_of_code,
             interference_weight,
+            taps,
         )
         return loss
-    if per_joint is None and stride is None and not quirks and interference_keypoints is None:
-        losses, _ = _forward_op(pred, keypoints, visibility, sigma, code, squared_weight, how)
+    if (
+        per_joint is None
+        and stride is None
+        and compat_of_code == 0
+        and interference_keypoints is None
+        and taps == 0
+    ):
+        losses, _ = _forward_op(pred, keypoints, visibility, sigma_px, code, squared_weight, how)
     else:
         losses, _ = _forward_op(
             pred,
             keypoints,
             visibility,
-            sigma,
+            sigma_px,
             code,
             squared_weight,
             how,
             False,
             per_joint,
             stride,
-            quirks,
+            compat_of_code,
             *interference,
             interference_weight,
+            taps,
         )
     return join_parts(losses, how)

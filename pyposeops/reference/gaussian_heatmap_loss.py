@@ -17,15 +17,16 @@ def gaussian_heatmap_loss(
     keypoints: Tensor,
     visibility: Tensor,
     *,
-    sigma: float | Tensor,
+    sigma: float | Sequence[float] | Tensor | None = None,
     encoding: str = "msra",
-    input_size: Sequence[int] | None = None,
+    input_size: Sequence[float] | None = None,
     compat: str = "fixed",
     interference_keypoints: Tensor | None = None,
     interference_visibility: Tensor | None = None,
     interference_weight: float = 0.5,
     squared_weight: bool = True,
     reduction: str = "mean",
+    kernel_size: int | None = None,
 ) -> Tensor:
     """The loss as ``pyposeops.gaussian_heatmap_loss`` documents it."""
     dtype = torch.float64 if pred.dtype == torch.float64 else torch.float32
@@ -36,6 +37,7 @@ def gaussian_heatmap_loss(
         encoding=encoding,
         input_size=input_size,
         compat=compat,
+        kernel_size=kernel_size,
         dtype=dtype,
     )
     with torch.no_grad():

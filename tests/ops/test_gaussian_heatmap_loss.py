@@ -95,6 +95,42 @@ def test_equals_rendering_and_subtracting(device, generator, encoding, compat, s
         assert_same(leaf.grad, other.grad, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoding": "megvii", "kernel_size": 9},
+        {"encoding": "megvii", "kernel_size": 15, "compat": "mspn"},
+        {"encoding": "cmu", "sigma": 1.3},
+        {"encoding": "normalized", "sigma": 1.7},
+        {"encoding": "normalized", "sigma": 1.7, "compat": "lightning_pose"},
+        {"encoding": "unbiased", "sigma": [[2.0, 0.9]]},
+        {"encoding": "msra", "sigma": "per person"},
+    ],
+)
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_encoding_equals_rendering_and_subtracting(device, generator, options, channels_last, count):
+    keypoints, visibility = (t.to(device) for t in people(generator, 3, count, 5))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    pred = torch.randn(3, 5, *SIZE, generator=generator).to(device).contiguous(memory_format=layout)
+    if options.get("sigma") == "per person":
+        options = {**options, "sigma": torch.rand(3, count, 5, 1, generator=generator).to(device) + 1}
+    options = {**options, "input_size": (48, 36)}
+    target, weights = gaussian_heatmap(keypoints, visibility, SIZE, **options)
+    leaf, other = pred.clone().requires_grad_(), pred.clone().requires_grad_()
+    got = gaussian_heatmap_loss(leaf, keypoints, visibility, **options)
+    want = joints_mse_loss(other, target, weights)
+    assert_same(got, want, **FLOAT32)
+    got.backward()
+    want.backward()
+    assert_same(leaf.grad, other.grad, rtol=1e-5, atol=1e-6)
+    again = pred.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        gaussian_heatmap_loss(again, keypoints, visibility, **options), again, create_graph=True
+    )
+    assert_same(gradient.float(), leaf.grad, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("squared_weight", [True, False])
@@ -498,9 +534,13 @@ OTHERS = {"interference_keypoints": torch.zeros(2, 4, 3, 2), "interference_visib
             "visibility: expected the shape of keypoints (2, 3, 2)",
         ),
         ({"sigma": 0.0}, ValueError, "sigma: expected a finite number above 0"),
-        ({"sigma": torch.ones(4)}, ValueError, "sigma: expected a number or one per joint, got (4,)"),
-        ({"encoding": "gauss"}, ValueError, "encoding: expected one of msra, unbiased, udp, got 'gauss'"),
-        ({"compat": "old"}, ValueError, "compat: expected one of fixed, reference, got 'old'"),
+        (
+            {"sigma": torch.ones(4)},
+            ValueError,
+            "sigma: expected a number or one per joint (K,), (K, 2) for x and y",
+        ),
+        ({"encoding": "gauss"}, ValueError, "encoding: expected one of msra, unbiased, udp, megvii"),
+        ({"compat": "old"}, ValueError, "compat: expected one of fixed, reference, mspn"),
         ({"reduction": "max"}, ValueError, "reduction: expected one of mean, sum, none, got 'max'"),
         ({"input_size": (0, 5)}, ValueError, "input_size: expected a height and width of at least 1"),
         ({"interference_keypoints": torch.zeros(2, 3, 2)}, ValueError, "expected both or none, got one"),

@@ -3,36 +3,45 @@
 
 #include <cstdint>
 
-#include "core/gaussian.h"
+#include "core/gaussian_factor.h"
+#include "core/gaussian_joints.h"
 
 namespace pyposeops {
 
 // A joint as the inner loop needs it; an empty box draws nothing.
 template <class Real>
 struct StagedJoint {
-    Real centre_x, centre_y, scale;
-    int32_t x_begin, x_end, y_begin, y_end;
+    GaussianFactor<Real> x;
+    GaussianFactor<Real> y;
 };
 
 template <class Real>
-__device__ __forceinline__ StagedJoint<Real> stage(const GaussianJoint& joint) {
-    if (!joint.drawn) return {Real(0), Real(0), Real(0), 0, 0, 0, 0};
-    return {static_cast<Real>(joint.x.centre),
-            static_cast<Real>(joint.y.centre),
-            gaussian_scale<Real>(joint.sigma),
-            joint.x.begin,
-            joint.x.end,
-            joint.y.begin,
-            joint.y.end};
+__device__ __forceinline__ StagedJoint<Real> stage(const GaussianJoint& joint, const GaussianForm& form) {
+    if (!joint.drawn) return {};
+    StagedJoint<Real> staged = {gaussian_factor<Real>(joint.x, form.map_width, form),
+                                gaussian_factor<Real>(joint.y, form.map_height, form)};
+    staged.x.gain *= static_cast<Real>(gaussian_peak(form));
+    if (form.encoding == GaussianEncoding::kNormalized) {
+        staged.x.gain = Real(1) / gaussian_axis_sums(staged.x, joint.x.sigma, form.map_width).plain;
+        staged.y.gain = Real(1) / gaussian_axis_sums(staged.y, joint.y.sigma, form.map_height).plain;
+    }
+    return staged;
 }
 
 template <class Real>
-__device__ __forceinline__ Real value_at(const StagedJoint<Real>& joint, int32_t x, int32_t y) {
-    const bool inside = x >= joint.x_begin && x < joint.x_end && y >= joint.y_begin && y < joint.y_end;
+__device__ __forceinline__ Real value_at(const StagedJoint<Real>& joint, int32_t x, int32_t y,
+                                         const GaussianForm& form) {
+    const bool inside = x >= joint.x.begin && x < joint.x.end && y >= joint.y.begin && y < joint.y.end;
     if (!inside) return Real(0);
-    const Real dx = static_cast<Real>(x) - joint.centre_x;
-    const Real dy = static_cast<Real>(y) - joint.centre_y;
-    return exp_nonpositive(joint.scale * (dx * dx + dy * dy));
+    const Real gain = joint.x.gain * joint.y.gain;
+    if (form.encoding == GaussianEncoding::kMegvii) {
+        return gain * factor_value(joint.x, x, form.map_width, form) *
+               factor_value(joint.y, y, form.map_height, form);
+    }
+    const Real exponent =
+        gaussian_exponent(joint.x, static_cast<Real>(x)) + gaussian_exponent(joint.y, static_cast<Real>(y));
+    const Real value = gain * exp_nonpositive(exponent);
+    return value >= gaussian_cut<Real>(form) ? value : Real(0);
 }
 
 }  // namespace pyposeops

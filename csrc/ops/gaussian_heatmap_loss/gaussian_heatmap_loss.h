@@ -22,11 +22,6 @@ struct GaussianHeatmapLossArgs {
     double others_weight;
 };
 
-// The larger of the weights of the joints (b, 0 .. n, k), person by person.
-POSEOPS_HD double larger_weight(double before, double weight, int64_t person) {
-    return person == 0 || weight > before ? weight : before;
-}
-
 POSEOPS_CPU_OPERATOR(gaussian_heatmap_loss, GaussianHeatmapLossArgs)
 POSEOPS_CUDA_OPERATOR(gaussian_heatmap_loss, GaussianHeatmapLossArgs)
 

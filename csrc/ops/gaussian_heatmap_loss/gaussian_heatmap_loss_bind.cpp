@@ -15,7 +15,7 @@ namespace {
 // The joints of other people: as `own`, at other places.
 void set_others(GaussianHeatmapLossArgs& args, const TensorView& keypoints, const TensorView& visibility) {
     args.others = args.own;
-    set_gaussian_people(args.others, keypoints, visibility, "interference_keypoints",
+    set_gaussian_people(args.others, keypoints, visibility, {}, "interference_keypoints",
                         "interference_visibility");
     const bool fits = args.others.keypoints.shape[0] == args.own.keypoints.shape[0] &&
                       args.others.keypoints.shape[2] == args.own.keypoints.shape[2];
@@ -26,8 +26,9 @@ void set_others(GaussianHeatmapLossArgs& args, const TensorView& keypoints, cons
 
 void forward(py::handle pred, py::handle keypoints, py::handle visibility, py::handle sigma,
              py::handle other_keypoints, py::handle other_visibility, double sigma_px, double stride_y,
-             double stride_x, int encoding, bool reference_quirks, double others_weight, bool squared_weight,
-             double loss_scale, double gradient_scale, py::handle losses, py::handle gradient) {
+             double stride_x, int encoding, int compat, int kernel_size, double others_weight,
+             bool squared_weight, double loss_scale, double gradient_scale, py::handle losses,
+             py::handle gradient) {
     const ImportedTensor predictions(pred, "pred");
     const ImportedTensor points(keypoints, "keypoints");
     const ImportedTensor seen(visibility, "visibility");
@@ -41,10 +42,7 @@ void forward(py::handle pred, py::handle keypoints, py::handle visibility, py::h
     GaussianHeatmapLossArgs args = {};
     args.error = squared_error_args(predictions.view(), results.view(), slope, squared_weight, loss_scale,
                                     gradient_scale);
-    args.own.encoding = gaussian_encoding(encoding);
-    args.own.reference_quirks = reference_quirks;
-    args.own.stride_x = stride_x;
-    args.own.stride_y = stride_y;
+    static_cast<GaussianForm&>(args.own) = gaussian_form(encoding, compat, kernel_size, stride_y, stride_x);
     set_gaussian_people(args.own, points.view(), seen.view());
     set_gaussian_sigma(args.own, per_joint, sigma_px);
     set_gaussian_maps(args.own, predictions.view(), "pred");

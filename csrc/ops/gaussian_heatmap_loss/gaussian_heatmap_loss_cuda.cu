@@ -10,6 +10,7 @@ namespace {
 // The joints of a block, person by person, all of `own` before all of `others`.
 template <class Real>
 struct StagedPeople {
+    const GaussianForm& form;
     const double* weights;
     const StagedJoint<Real>* joints;
     int channels;
@@ -19,7 +20,8 @@ struct StagedPeople {
 
     __device__ __forceinline__ double weight(int c) const {
         double largest = 0.0;
-        for (int n = 0; n < own_count; ++n) largest = larger_weight(largest, weights[n * channels + c], n);
+        for (int n = 0; n < own_count; ++n)
+            largest = larger_weight(largest, weights[n * channels + c], n == 0);
         return largest;
     }
 
@@ -30,14 +32,16 @@ struct StagedPeople {
         for (int n = 0; n < own_count; ++n) {
             const StagedJoint<Real> joint = joints[n * channels + c];
 #pragma unroll
-            for (int e = 0; e < kCount; ++e) values[e] = with_person(values[e], value_at(joint, x + e, y));
+            for (int e = 0; e < kCount; ++e)
+                values[e] = with_person(values[e], value_at(joint, x + e, y, form), false);
         }
         if (other_count == 0) return;
         Real others[kCount] = {};
         for (int n = own_count; n < own_count + other_count; ++n) {
             const StagedJoint<Real> joint = joints[n * channels + c];
 #pragma unroll
-            for (int e = 0; e < kCount; ++e) others[e] = with_person(others[e], value_at(joint, x + e, y));
+            for (int e = 0; e < kCount; ++e)
+                others[e] = with_person(others[e], value_at(joint, x + e, y, form), false);
         }
 #pragma unroll
         for (int e = 0; e < kCount; ++e) values[e] = with_interference(values[e], others[e], mu);
@@ -69,10 +73,10 @@ struct GaussianTarget {
             const int at = mine ? i : i - own_joints;
             const GaussianJoint joint =
                 load_gaussian_joint(mine ? own : others, b, at / channels, k + at % channels);
-            joints[i] = pyposeops::stage<Real>(joint);
+            joints[i] = pyposeops::stage<Real>(joint, own);
             if (mine) weights[i] = joint.weight;
         }
-        return {weights, joints, channels, own_count, other_count, mu};
+        return {own, weights, joints, channels, own_count, other_count, mu};
     }
 };
 

@@ -5,12 +5,6 @@
 
 namespace pyposeops {
 
-// One person more on the map: several are combined by the maximum.
-template <class Real>
-POSEOPS_HD Real with_person(Real before, Real value) {
-    return value > before ? value : before;
-}
-
 // The joint itself and, weighted with mu, the same joint of other people: T + mu C of CrowdPose (Li et al., CVPR 2019,
 // section 3.1).
 template <class Real>
