@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 import pyposeops
+from benchmarks.alternatives.flip_merge import COCO_PAIRS, torch_merge
 from benchmarks.alternatives.heatmap_decode import PUBLISHED, VECTORISED
 from benchmarks.cases import Alternative, Case, Inputs, Overhead, Tolerance, Traffic, compiled
 
@@ -79,6 +81,59 @@ def _case(setting: Setting, *, compile_it: bool = False, quick: bool = False) ->
     )
 
 
+def make_flip_inputs(setting: Setting, device: torch.device) -> Inputs:
+    """Maps, those of the mirrored crops, and affines of crops of 256 x 192 pixels."""
+    (heatmaps,) = make_inputs(setting, device)
+    order = [0, *(joint for left, right in COCO_PAIRS for joint in (right, left))]
+    layout = torch.channels_last if setting.channels_last else torch.contiguous_format
+    boxes = torch.tensor([[100.0, 50.0, 120.0, 300.0]]).repeat(setting.shape[0], 1)
+    affines = pyposeops.affine_from_box(boxes, (256, 192)).to(device)
+    return heatmaps, heatmaps.flip(-1)[:, order].contiguous(memory_format=layout), affines
+
+
+def _torch_flip_test(
+    refine: str, heatmaps: Tensor, flipped: Tensor, affines: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Merged, decoded and brought to the image by PyTorch's own operations."""
+    coords, scores = VECTORISED[refine](torch_merge(heatmaps, flipped))
+    return pyposeops.transform_keypoints(coords * 4, pyposeops.invert_affine(affines)), scores
+
+
+def _flip_case(setting: Setting, *, compile_it: bool = False, quick: bool = False) -> Case:
+    batch, joints, height, width = setting.shape
+    options = {"refine": setting.refine, "flip_pairs": COCO_PAIRS, "shift": True, "input_size": (256, 192)}
+
+    def ours(heatmaps: Tensor, flipped: Tensor, affines: Tensor) -> tuple[Tensor, Tensor]:
+        return pyposeops.heatmap_decode(heatmaps, flipped=flipped, affines=affines, **options)
+
+    def reference(heatmaps: Tensor, flipped: Tensor, affines: Tensor) -> tuple[Tensor, Tensor]:
+        return pyposeops.reference.heatmap_decode(heatmaps, flipped=flipped, affines=affines, **options)
+
+    alternatives = {}
+    if (
+        setting.refine in VECTORISED and setting.dtype == torch.float32
+    ):  # they round the mean to half precision
+        torch_flip_test = partial(_torch_flip_test, setting.refine)
+        alternatives["torch-eager"] = Alternative(torch_flip_test)
+        if compile_it:
+            alternatives["torch-compile"] = compiled(torch_flip_test)
+    return Case(
+        op=OP,
+        name=f"{setting.refine} flip test to image" + (" channels_last" if setting.channels_last else ""),
+        shape=setting.shape,
+        dtype=setting.dtype,
+        make_inputs=partial(make_flip_inputs, setting),
+        ours=ours,
+        reference=reference,
+        traffic=Traffic(
+            read=2 * batch * joints * height * width * setting.dtype.itemsize, written=batch * joints * 3 * 4
+        ),
+        alternatives=alternatives,
+        tolerance=Tolerance(absolute=2e-2),  # image pixels, of which a heatmap pixel has 12
+        quick=quick,
+    )
+
+
 def cases() -> list[Case]:
     usual, large, many = (64, 17, 64, 48), (64, 17, 96, 72), (256, 17, 64, 48)
     return [
@@ -97,6 +152,12 @@ def cases() -> list[Case]:
         _case(Setting(usual, "dark", channels_last=True)),
         _case(Setting(usual, "dark_udp")),
         _case(Setting(usual, "parabola")),
+        _case(Setting(usual, "megvii")),
+        _flip_case(Setting(usual, "quarter"), compile_it=True, quick=True),
+        _flip_case(Setting(usual, "dark")),
+        _flip_case(Setting(many, "quarter")),
+        _flip_case(Setting(usual, "quarter", torch.float16)),
+        _flip_case(Setting(usual, "quarter", channels_last=True)),
     ]
 
 

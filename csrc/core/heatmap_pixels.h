@@ -12,13 +12,15 @@ namespace pyposeops {
 
 template <class T>
 struct HeatmapPixels {
+    using Real = compute_t<T>;
+
     const T* data;
     int64_t row_stride;
     int64_t column_stride;
     int32_t height;
     int32_t width;
 
-    POSEOPS_HD compute_t<T> at(int32_t x, int32_t y) const {
+    POSEOPS_HD Real at(int32_t x, int32_t y) const {
         return load_as_compute(data[y * row_stride + x * column_stride]);
     }
 };

@@ -46,10 +46,10 @@ POSEOPS_HD Real sign_of_difference(Real a, Real b) {
     return static_cast<Real>(static_cast<int32_t>(a > b) - static_cast<int32_t>(a < b));
 }
 
-template <class T>
-POSEOPS_HD HeatmapOffset<compute_t<T>> quarter_offset(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                      bool per_axis) {
-    using Real = compute_t<T>;
+template <class Map>
+POSEOPS_HD HeatmapOffset<typename Map::Real> quarter_offset(const Map& map, int32_t x, int32_t y,
+                                                            bool per_axis) {
+    using Real = typename Map::Real;
     const bool inside_x = x > 1 && x < map.width - 1;
     const bool inside_y = y > 1 && y < map.height - 1;
     const bool take_x = inside_x && (per_axis ? y > 0 : inside_y);
@@ -82,9 +82,9 @@ POSEOPS_HD Real parabola_vertex(Real before, Real centre, Real after) {
     return offset < Real(-0.5) ? Real(-0.5) : offset > Real(0.5) ? Real(0.5) : offset;
 }
 
-template <class T>
-POSEOPS_HD HeatmapOffset<compute_t<T>> parabola_offset(const HeatmapPixels<T>& map, int32_t x, int32_t y) {
-    using Real = compute_t<T>;
+template <class Map>
+POSEOPS_HD HeatmapOffset<typename Map::Real> parabola_offset(const Map& map, int32_t x, int32_t y) {
+    using Real = typename Map::Real;
     const Real centre = map.at(x, y);
     HeatmapOffset<Real> offset = {Real(0), Real(0)};
     if (x > 0 && x < map.width - 1) offset.x = parabola_vertex(map.at(x - 1, y), centre, map.at(x + 1, y));
@@ -93,10 +93,10 @@ POSEOPS_HD HeatmapOffset<compute_t<T>> parabola_offset(const HeatmapPixels<T>& m
 }
 
 // The mean of the positions in the window, weighted with the positive values; 0 where their sum is not finite or 0.
-template <class T>
-POSEOPS_HD HeatmapOffset<compute_t<T>> centroid_offset(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                       int32_t radius) {
-    using Real = compute_t<T>;
+template <class Map>
+POSEOPS_HD HeatmapOffset<typename Map::Real> centroid_offset(const Map& map, int32_t x, int32_t y,
+                                                             int32_t radius) {
+    using Real = typename Map::Real;
     Real sum = Real(0);
     Real sum_x = Real(0);
     Real sum_y = Real(0);
@@ -116,9 +116,9 @@ POSEOPS_HD HeatmapOffset<compute_t<T>> centroid_offset(const HeatmapPixels<T>& m
 }
 
 // The step of a refinement that is neither kNone nor one of the DARK family.
-template <class T>
-POSEOPS_HD HeatmapOffset<compute_t<T>> offset_on_map(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                     const PeakRefinement& refinement) {
+template <class Map>
+POSEOPS_HD HeatmapOffset<typename Map::Real> offset_on_map(const Map& map, int32_t x, int32_t y,
+                                                           const PeakRefinement& refinement) {
     if (refinement.refine == HeatmapRefine::kCentroid) {
         return centroid_offset(map, x, y, refinement.centroid_radius);
     }

@@ -110,14 +110,30 @@ def _centroid_offset(maps: Tensor, x: Tensor, y: Tensor, window: int) -> Tensor:
     return torch.stack((total_x, total_y), dim=-1) / total[..., None]
 
 
-def _log_of_modulated(maps: Tensor, maximum: Tensor, blur_kernel: int, low: float, high: float) -> Tensor:
-    """log(clip(blurred map scaled to its former maximum)); NaN where the blurred map has no positive value."""
-    joints, height, width = maps.shape[1:]
+def smoothed(maps: Tensor, blur_kernel: int, *, reflect: bool = False) -> Tensor:
+    """The maps under OpenCV's Gaussian; beyond the border zeros or, ``reflect``, the map mirrored at its border."""
+    height, width = maps.shape[2:]
+    radius = blur_kernel // 2
     taps = gaussian_taps(blur_kernel).to(maps)
     planes = maps.reshape(-1, 1, height, width)
-    rows = torch.nn.functional.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, blur_kernel // 2))
-    blurred = torch.nn.functional.conv2d(rows, taps.view(1, 1, -1, 1), padding=(blur_kernel // 2, 0))
-    blurred = blurred.view(-1, joints, height, width)
+    if reflect:
+        rows, columns = _reflected(height, radius), _reflected(width, radius)
+        planes = planes[:, :, rows][:, :, :, columns]
+    else:
+        planes = torch.nn.functional.pad(planes, (radius, radius, radius, radius))
+    planes = torch.nn.functional.conv2d(planes, taps.view(1, 1, 1, -1))
+    return torch.nn.functional.conv2d(planes, taps.view(1, 1, -1, 1)).view(maps.shape)
+
+
+def _reflected(size: int, radius: int) -> list[int]:
+    """The pixels -radius .. size - 1 + radius of a row, those beyond the border mirrored about the border's pixel."""
+    period = max(2 * size - 2, 1)
+    return [min(i % period, period - i % period) if size > 1 else 0 for i in range(-radius, size + radius)]
+
+
+def _log_of_modulated(maps: Tensor, maximum: Tensor, blur_kernel: int, low: float, high: float) -> Tensor:
+    """log(clip(blurred map scaled to its former maximum)); NaN where the blurred map has no positive value."""
+    blurred = smoothed(maps, blur_kernel)
     blurred_maximum = blurred.amax(dim=(2, 3), keepdim=True)
     scaled = blurred / blurred_maximum.where(blurred_maximum > 0, math.nan) * maximum[..., None, None]
     return scaled.clamp(low, high).log()

@@ -464,5 +464,5 @@ def test_wrong_outputs_are_refused():
     ]:
         with pytest.raises(error, match=words):
             decode(MAPS, 0, 11, 0.0, bad_coords, bad_scores)
-    with pytest.raises(ValueError, match="refine: expected a code from 0 to 5, got 6"):
-        decode(MAPS, 6, 11, 0.0, coords, scores)
+    with pytest.raises(ValueError, match="refine: expected a code from 0 to 7, got 8"):
+        decode(MAPS, 8, 11, 0.0, coords, scores)

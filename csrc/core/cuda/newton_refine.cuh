@@ -18,9 +18,8 @@ __device__ __forceinline__ Real larger(Real a, Real b) {
 }
 
 // Smoothed along x at (x, y); rows off the map are 0.
-template <class T, class Real>
-__device__ Real blurred_across(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                               const BlurTaps<Real>& taps) {
+template <class Map, class Real>
+__device__ Real blurred_across(const Map& map, int32_t x, int32_t y, const BlurTaps<Real>& taps) {
     Real sum = Real(0);
     if (y < 0 || y >= map.height) return sum;
     const int32_t begin = x - taps.size / 2;
@@ -30,8 +29,8 @@ __device__ Real blurred_across(const HeatmapPixels<T>& map, int32_t x, int32_t y
     return sum;
 }
 
-template <class T, class Real>
-__device__ Real blurred_down(const HeatmapPixels<T>& map, int32_t x, int32_t y, const BlurTaps<Real>& taps) {
+template <class Map, class Real>
+__device__ Real blurred_down(const Map& map, int32_t x, int32_t y, const BlurTaps<Real>& taps) {
     Real sum = Real(0);
     if (x < 0 || x >= map.width) return sum;
     const int32_t begin = y - taps.size / 2;
@@ -43,9 +42,8 @@ __device__ Real blurred_down(const HeatmapPixels<T>& map, int32_t x, int32_t y, 
 
 // The maximum of the whole smoothed map, given one positive value of it, in segments of 32 pixels. Smoothing
 // a segment along y bounds the outcome and mostly settles it; only larger ones are smoothed along x too.
-template <class T, class Real>
-__device__ Real blurred_maximum(const HeatmapPixels<T>& map, const BlurTaps<Real>& taps, Real known,
-                                Real* scratch) {
+template <class Map, class Real>
+__device__ Real blurred_maximum(const Map& map, const BlurTaps<Real>& taps, Real known, Real* scratch) {
     const int32_t lane = static_cast<int32_t>(threadIdx.x) % kWarpSize;
     const int32_t radius = taps.size / 2;
     for (int32_t y = 0; y < map.height; ++y) {
@@ -70,10 +68,10 @@ __device__ Real blurred_maximum(const HeatmapPixels<T>& map, const BlurTaps<Real
 
 // A lane owns one entry of the patch around the peak. All lanes take the same branches and return the same offset.
 // `maximum` is the map's, `blurred_peak` that of the smoothed map or kNotSought.
-template <HeatmapRefine kRefine, class T, class Real>
-__device__ HeatmapOffset<Real> newton_offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y,
-                                                     Real maximum, const BlurTaps<Real>& taps,
-                                                     Real& blurred_peak, Real* scratch) {
+template <HeatmapRefine kRefine, class Map, class Real>
+__device__ HeatmapOffset<Real> newton_offset_by_warp(const Map& map, int32_t x, int32_t y, Real maximum,
+                                                     const BlurTaps<Real>& taps, Real& blurred_peak,
+                                                     Real* scratch) {
     using Patch = NewtonPatch<kRefine>;
     const HeatmapOffset<Real> none = {Real(0), Real(0)};
     if (!takes_newton_step<kRefine>(x, y, map.width, map.height)) return none;
@@ -111,8 +109,8 @@ __device__ HeatmapOffset<Real> newton_offset_by_warp(const HeatmapPixels<T>& map
 
 // The refinement of the peak at (x, y), whichever it is, by one warp. For dark and dark_udp, `maximum` is the
 // map's and `blurred_peak` that of the smoothed map or kNotSought; for the others, `maximum` is the peak.
-template <class T, class Real>
-__device__ HeatmapOffset<Real> peak_offset_by_warp(const HeatmapPixels<T>& map, int32_t x, int32_t y,
+template <class Map, class Real>
+__device__ HeatmapOffset<Real> peak_offset_by_warp(const Map& map, int32_t x, int32_t y,
                                                    const PeakRefinement& refinement, Real maximum,
                                                    const BlurTaps<Real>& taps, Real& blurred_peak,
                                                    Real* scratch) {

@@ -5,6 +5,8 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "ops/heatmap_decode/heatmap_decode.h"
+#include "ops/heatmap_decode/heatmap_decode_keypoint.h"
+#include "ops/heatmap_decode/heatmap_decode_planes_cpu.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
@@ -101,21 +103,37 @@ POSEOPS_INLINE void peaks_of_image(const T* image, int64_t rows, int64_t width, 
     }
 }
 
+// The keypoint of map (b, k), whose maximum is at row-major `index`.
 template <class T>
-POSEOPS_INLINE void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapPixels<T>& map, int64_t index,
-                                   const BlurTaps<compute_t<T>>& taps, int64_t i) {
+POSEOPS_INLINE void store_peak(const HeatmapDecodeArgs& args, const HeatmapPixels<T>& map, int64_t index,
+                               const BlurTaps<compute_t<T>>& taps, int64_t b, int64_t k) {
     using Real = compute_t<T>;
     const int32_t x = static_cast<int32_t>(index % map.width);
     const int32_t y = static_cast<int32_t>(index / map.width);
     const Real score = map.at(x, y);
-    Real* coords = args.coords.as<Real>() + 2 * i;
-    args.scores.as<Real>()[i] = score;
-    coords[0] = coords[1] = static_cast<Real>(args.empty_coord);
-    if (!(score > Real(0))) return;
+    const bool found = score > Real(0);
+    HeatmapOffset<Real> step = {Real(0), Real(0)};
     Real blurred_peak = kNotSought<Real>;
-    const HeatmapOffset<Real> offset = peak_offset(map, x, y, args.refinement, score, taps, blurred_peak);
-    coords[0] = static_cast<Real>(x) + offset.x;
-    coords[1] = static_cast<Real>(y) + offset.y;
+    if (found) step = peak_offset(map, x, y, args.refinement, score, taps, blurred_peak);
+    store_keypoint(args, b, k, found, x, y, step, score);
+}
+
+// The same with the peak-preserving smoothing; `index` is the maximum of the map itself.
+template <class Real>
+POSEOPS_INLINE void store_megvii(const HeatmapDecodeArgs& args, const HeatmapPixels<Real>& map, int64_t index,
+                                 const HeatmapPixels<Real>& smoothed, int64_t b, int64_t k) {
+    const Real maximum = map.data[index];
+    const int64_t smoothed_index = peak_of_rows(smoothed.data, 1, int64_t{map.height} * map.width, 0).index;
+    const bool moves = maximum - maximum == Real(0) && smoothed.data[smoothed_index] > Real(0);
+    if (moves) index = smoothed_index;
+    const int32_t x = static_cast<int32_t>(index % map.width);
+    const int32_t y = static_cast<int32_t>(index / map.width);
+    HeatmapOffset<Real> step = {Real(0), Real(0)};
+    if (moves && is_off_border(x, y, map.width, map.height)) {
+        step = megvii_step(smoothed.at(x - 1, y), smoothed.at(x + 1, y), smoothed.at(x, y - 1),
+                           smoothed.at(x, y + 1));
+    }
+    store_keypoint(args, b, k, maximum > Real(0), x, y, step, megvii_score(maximum));
 }
 
 // Rows in memory order (NCHW), or any strides.
@@ -134,7 +152,7 @@ POSEOPS_INLINE void decode_maps(const HeatmapDecodeArgs& args, const BlurTaps<co
                 const Peak<T> peak = !unit_rows ? peak_of_any_strides(map)
                                      : one_run  ? peak_of_rows(map.data, 1, height * width, 0)
                                                 : peak_of_rows(map.data, height, width, map.row_stride);
-                store_keypoint(args, map, peak.index, taps, i);
+                store_peak(args, map, peak.index, taps, i / joints, i % joints);
             }
         });
 }
@@ -155,10 +173,67 @@ POSEOPS_INLINE void decode_images(const HeatmapDecodeArgs& args, const BlurTaps<
             peaks_of_image(image, height, width, joints, heatmaps.strides[2], keys.data(), key_rows.data(),
                            peaks.data());
             for (int64_t k = 0; k < joints; ++k) {
-                store_keypoint(args, heatmap_pixels<T>(heatmaps, b, k), peaks[k].index, taps, b * joints + k);
+                store_peak(args, heatmap_pixels<T>(heatmaps, b, k), peaks[k].index, taps, b, k);
             }
         }
     });
+}
+
+// One map as a plane of numbers; `room` serves the smoothing.
+template <class Real>
+POSEOPS_INLINE void decode_plane(const HeatmapDecodeArgs& args, const Real* plane, const BlurTaps<Real>& taps,
+                                 Real* smoothed, Real* room, int64_t b, int64_t k) {
+    const int32_t height = static_cast<int32_t>(args.heatmaps.shape[2]);
+    const int32_t width = static_cast<int32_t>(args.heatmaps.shape[3]);
+    const int64_t pixels = int64_t{height} * width;
+    const HeatmapPixels<Real> map = {plane, width, 1, height, width};
+    if (args.smoothing == HeatmapSmoothing::kNone) {
+        store_peak(args, map, peak_of_rows(plane, 1, pixels, 0).index, taps, b, k);
+        return;
+    }
+    const bool reflect = args.smoothing == HeatmapSmoothing::kReflected;
+    smooth_plane(plane, height, width, reflect, taps, room, smoothed);
+    const HeatmapPixels<Real> smooth = {smoothed, width, 1, height, width};
+    if (reflect) {
+        store_peak(args, smooth, peak_of_rows(smoothed, 1, pixels, 0).index, taps, b, k);
+    } else {
+        store_megvii(args, map, peak_of_rows(plane, 1, pixels, 0).index, smooth, b, k);
+    }
+}
+
+// Maps that are merged with the mirrored image's or smoothed: a few at a time as planes, which stay in the cache.
+template <class T>
+POSEOPS_INLINE void decode_planes(const HeatmapDecodeArgs& args, const BlurTaps<compute_t<T>>& taps) {
+    using Real = compute_t<T>;
+    constexpr int64_t kChannels = 16;
+    constexpr int64_t kLargestPlane = int64_t{1} << 16;
+    const int64_t joints = args.heatmaps.shape[1];
+    const int64_t pixels = args.heatmaps.shape[2] * args.heatmaps.shape[3];
+    const bool unit_rows =
+        args.heatmaps.has_unit_stride(3) && (args.flipped.rank == 0 || args.flipped.has_unit_stride(3));
+    const int64_t planes = unit_rows || pixels > kLargestPlane ? 1 : joints < kChannels ? joints : kChannels;
+    const int64_t groups = (joints + planes - 1) / planes;
+    const bool smooths_map = args.smoothing != HeatmapSmoothing::kNone;
+    const int64_t room = smoothing_room(args.heatmaps.shape[2], args.heatmaps.shape[3], taps.size);
+    const auto decode = [&](int64_t begin, int64_t end) {
+        Scratch<Real> memory(planes * pixels + (smooths_map ? pixels + room : 0));
+        Real* smoothed = memory.data() + planes * pixels;
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t b = i / groups;
+            const int64_t first = i % groups * planes;
+            const int64_t count = joints - first < planes ? joints - first : planes;
+            if (unit_rows) {
+                load_plane<T>(args, b, first, memory.data());
+            } else {
+                load_planes_by_row<T>(args, b, first, count, memory.data());
+            }
+            for (int64_t k = 0; k < count; ++k) {
+                decode_plane(args, memory.data() + k * pixels, taps, smoothed, smoothed + pixels, b,
+                             first + k);
+            }
+        }
+    };
+    parallel_for(args.heatmaps.shape[0] * groups, kPixelsPerThread / (planes * pixels) + 1, decode);
 }
 
 // Whether the rows of all channels together lie in memory order. Row numbers must fit the keys' type.
@@ -174,8 +249,12 @@ POSEOPS_INLINE bool is_channels_last(const TensorView& heatmaps) {
 void heatmap_decode(const HeatmapDecodeArgs& args) {
     visit_floating(args.heatmaps.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        const BlurTaps<compute_t<T>> taps = blur_taps_of<compute_t<T>>(args.refinement);
-        if (!args.heatmaps.has_unit_stride(3) && is_channels_last<T>(args.heatmaps)) {
+        const bool smooths_map = args.smoothing != HeatmapSmoothing::kNone;
+        const BlurTaps<compute_t<T>> taps = smooths_map ? blur_taps<compute_t<T>>(args.refinement.blur_kernel)
+                                                        : blur_taps_of<compute_t<T>>(args.refinement);
+        if (smooths_map || args.flipped.rank != 0) {
+            decode_planes<T>(args, taps);
+        } else if (!args.heatmaps.has_unit_stride(3) && is_channels_last<T>(args.heatmaps)) {
             decode_images<T>(args, taps);
         } else {
             decode_maps<T>(args, taps);

@@ -1,10 +1,11 @@
-// The CUDA kernel of heatmap_decode: one launch, one pass over the maps; bound by the load bandwidth.
-#include <type_traits>
-
+// The CUDA kernel of heatmap_decode: one launch, one pass over the maps; bound by the load bandwidth. For maps that are
+// smoothed first see heatmap_decode_smoothed_cuda.cu.
 #include "core/cuda/launch.cuh"
 #include "core/cuda/newton_refine.cuh"
 #include "core/cuda/reduce.cuh"
 #include "ops/heatmap_decode/heatmap_decode.h"
+#include "ops/heatmap_decode/heatmap_decode_keypoint.h"
+#include "ops/heatmap_decode/heatmap_decode_peak.cuh"
 
 namespace pyposeops {
 namespace {
@@ -21,35 +22,6 @@ constexpr int kThreads = kChannels == 1 ? 128 : 512;
 constexpr int kThreadsPerMultiprocessor = 1024;
 
 // ---- argmax -----------------------------------------------------------------------------------------------
-
-// The order_key, widened to what shuffles take, and the row-major index of a map's maximum.
-template <class T>
-struct Peak {
-    using Key = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
-    Key key;
-    uint32_t index;
-
-    __device__ __forceinline__ static Peak none() {
-        return {std::numeric_limits<Key>::lowest(), std::numeric_limits<uint32_t>::max()};
-    }
-
-    // Strictly larger only: a thread sees its pixels in ascending order.
-    __device__ __forceinline__ void see(T value, uint32_t at) {
-        const Key seen = order_key(value);
-        if (seen <= key) return;
-        key = seen;
-        index = at;
-    }
-};
-
-// The larger of each lane's peak and that of the lane `offset` after it; of equal ones the first pixel.
-template <class T>
-__device__ __forceinline__ void merge_from_lane(Peak<T>& peak, int offset) {
-    const typename Peak<T>::Key key = __shfl_down_sync(kFullWarp, peak.key, offset);
-    const uint32_t index = __shfl_down_sync(kFullWarp, peak.index, offset);
-    if (key < peak.key || (key == peak.key && index >= peak.index)) return;
-    peak = {key, index};
-}
 
 // Every `threads`-th of `count` items, from `thread` on, with kBatch loads in flight. What would lie past the
 // end is the last item, seen once more.
@@ -112,39 +84,55 @@ __device__ Peak<T> scan(const HeatmapPixels<T>& map, uint32_t thread, uint32_t t
     return one_stride ? scan_strided<true>(map, thread, threads) : scan_strided<false>(map, thread, threads);
 }
 
+// Merged with the map of the mirrored image: two elements a pixel, each loaded once.
+template <class T>
+__device__ Peak<compute_t<T>> scan(const MergedPixels<T>& map, uint32_t thread, uint32_t threads) {
+    using Real = compute_t<T>;
+    const uint32_t width = static_cast<uint32_t>(map.width);
+    Peak<Real> peak = Peak<Real>::none();
+    scan_items<sizeof(Real) == 8 ? 4 : 8>(
+        static_cast<uint32_t>(map.height) * width, thread, threads,
+        [&](uint32_t i) { return map.at(static_cast<int32_t>(i % width), static_cast<int32_t>(i / width)); },
+        [&](Real value, uint32_t i) { peak.see(value, i); });
+    return peak;
+}
+
 // ---- refinement: one warp per map -------------------------------------------------------------------------
 
-// One warp stores the keypoint of map i, whose maximum is at row-major `index`.
-template <class T, class Real>
-__device__ void store_keypoint(const HeatmapDecodeArgs& args, const HeatmapPixels<T>& map, uint32_t index,
-                               const BlurTaps<Real>& taps, Real* scratch, int64_t i) {
+// One warp stores the keypoint of map (b, k), whose maximum is at row-major `index`.
+template <class Map, class Real>
+__device__ void store_peak(const HeatmapDecodeArgs& args, const Map& map, uint32_t index,
+                           const BlurTaps<Real>& taps, Real* scratch, int64_t b, int64_t k) {
     const int32_t x = static_cast<int32_t>(index % map.width);
     const int32_t y = static_cast<int32_t>(index / map.width);
     const Real score = map.at(x, y);
-    Real coords[2] = {static_cast<Real>(args.empty_coord), static_cast<Real>(args.empty_coord)};
-    if (score > Real(0)) {
-        Real blurred_peak = kNotSought<Real>;
-        const HeatmapOffset<Real> offset =
-            peak_offset_by_warp(map, x, y, args.refinement, score, taps, blurred_peak, scratch);
-        coords[0] = static_cast<Real>(x) + offset.x;
-        coords[1] = static_cast<Real>(y) + offset.y;
+    const bool found = score > Real(0);
+    HeatmapOffset<Real> step = {Real(0), Real(0)};
+    Real blurred_peak = kNotSought<Real>;
+    if (found) step = peak_offset_by_warp(map, x, y, args.refinement, score, taps, blurred_peak, scratch);
+    if (threadIdx.x % kWarpSize == 0) store_keypoint(args, b, k, found, x, y, step, score);
+}
+
+template <bool kMerged, class T>
+__device__ __forceinline__ auto pixels_of(const HeatmapDecodeArgs& args, int64_t b, int64_t k) {
+    if constexpr (kMerged) {
+        return merged_pixels<T>(args, b, k);
+    } else {
+        return heatmap_pixels<T>(args.heatmaps, b, k);
     }
-    if (threadIdx.x % kWarpSize != 0) return;
-    args.coords.as<Real>()[2 * i] = coords[0];
-    args.coords.as<Real>()[2 * i + 1] = coords[1];
-    args.scores.as<Real>()[i] = score;
 }
 
 // Block = kChannels channels of one image. Thread = one channel (thread % kChannels) and every so-many-th
 // pixel; the peaks of a channel meet by shuffles, then in shared memory. Then warp w refines and stores
 // channel w, reading its few pixels from the caches.
-template <int kChannels, class T>
+template <int kChannels, bool kMerged, class T>
 __global__ void __launch_bounds__(kThreads<kChannels>, kThreadsPerMultiprocessor / kThreads<kChannels>)
     heatmap_decode_kernel(const __grid_constant__ HeatmapDecodeArgs args,
                           const __grid_constant__ BlurTaps<compute_t<T>> taps) {
+    using Seen = Peak<std::conditional_t<kMerged, compute_t<T>, T>>;
     constexpr int kWarps = kThreads<kChannels> / kWarpSize;
     static_assert(kChannels <= kWarps, "a warp per channel");
-    __shared__ Peak<T> peaks[kWarps][kChannels];
+    __shared__ Seen peaks[kWarps][kChannels];
     __shared__ compute_t<T> scratch[kChannels][kNewtonScratch];
     const int64_t joints = args.heatmaps.shape[1];
     const int64_t groups = (joints + kChannels - 1) / kChannels;
@@ -154,10 +142,10 @@ __global__ void __launch_bounds__(kThreads<kChannels>, kThreadsPerMultiprocessor
     const int lane = thread % kWarpSize;
     const int warp = thread / kWarpSize;
 
-    Peak<T> peak = Peak<T>::none();
+    Seen peak = Seen::none();
     const int64_t scanned = first + thread % kChannels;
     if (scanned < joints) {
-        peak = scan(heatmap_pixels<T>(args.heatmaps, b, scanned), thread / kChannels,
+        peak = scan(pixels_of<kMerged, T>(args, b, scanned), thread / kChannels,
                     kThreads<kChannels> / kChannels);
     }
 #pragma unroll
@@ -167,33 +155,45 @@ __global__ void __launch_bounds__(kThreads<kChannels>, kThreadsPerMultiprocessor
 
     const int64_t k = first + warp;
     if (warp >= kChannels || k >= joints) return;
-    peak = lane < kWarps ? peaks[lane][warp] : Peak<T>::none();
+    peak = lane < kWarps ? peaks[lane][warp] : Seen::none();
 #pragma unroll
     for (int offset = kWarpSize / 2; offset > 0; offset /= 2) merge_from_lane(peak, offset);
     const uint32_t index = __shfl_sync(kFullWarp, peak.index, 0);
-    store_keypoint(args, heatmap_pixels<T>(args.heatmaps, b, k), index, taps, scratch[warp], b * joints + k);
+    store_peak(args, pixels_of<kMerged, T>(args, b, k), index, taps, scratch[warp], b, k);
 }
 
-template <int kChannels, class T>
+template <int kChannels, bool kMerged, class T>
 void launch(const HeatmapDecodeArgs& args, cudaStream_t stream) {
     const int64_t groups = (args.heatmaps.shape[1] + kChannels - 1) / kChannels;
     const unsigned int blocks = block_count(args.heatmaps.shape[0] * groups, 1);
-    heatmap_decode_kernel<kChannels, T>
+    heatmap_decode_kernel<kChannels, kMerged, T>
         <<<blocks, kThreads<kChannels>, 0, stream>>>(args, blur_taps_of<compute_t<T>>(args.refinement));
     check_launch("heatmap_decode");
+}
+
+template <bool kMerged, class T>
+void launch(const HeatmapDecodeArgs& args, cudaStream_t stream) {
+    if (args.heatmaps.has_unit_stride(1) && !args.heatmaps.has_unit_stride(3)) {  // channels adjoin
+        launch<kChannelsPerSector<T>, kMerged, T>(args, stream);
+    } else {
+        launch<1, kMerged, T>(args, stream);
+    }
 }
 
 }  // namespace
 
 void heatmap_decode_cuda(const HeatmapDecodeArgs& args, StreamHandle stream) {
     const DeviceGuard guard(args.heatmaps.device);
-    const bool channels_adjoin = args.heatmaps.has_unit_stride(1) && !args.heatmaps.has_unit_stride(3);
+    if (args.smoothing != HeatmapSmoothing::kNone) {
+        heatmap_decode_smoothed_cuda(args, stream);
+        return;
+    }
     visit_floating(args.heatmaps.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        if (channels_adjoin) {
-            launch<kChannelsPerSector<T>, T>(args, as_cuda_stream(stream));
+        if (args.flipped.rank != 0) {
+            launch<true, T>(args, as_cuda_stream(stream));
         } else {
-            launch<1, T>(args, as_cuda_stream(stream));
+            launch<false, T>(args, as_cuda_stream(stream));
         }
     });
 }

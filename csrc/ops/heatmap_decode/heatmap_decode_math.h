@@ -1,4 +1,4 @@
-// How heatmap_decode compares pixels: as integers that sort like the numbers.
+// How heatmap_decode compares pixels, as integers that sort like the numbers, and where a pixel lies in the image.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +56,47 @@ POSEOPS_HD order_key_t<T> order_key(T value) {
     const Key bits = float_bits(value);
     const Key magnitude = bits & std::numeric_limits<Key>::max();
     return magnitude > FloatBits<T>::kInfinity ? std::numeric_limits<Key>::max() : order_of_bits(bits);
+}
+
+// Smoothing of a whole map before its maximum is sought; see heatmap_decode.h.
+enum class HeatmapSmoothing : int32_t { kNone, kPeakPreserving, kReflected };
+
+// A position beyond the border, mirrored about the border's pixel until it is on the map.
+POSEOPS_HD int32_t reflected_position(int32_t position, int32_t size) {
+    if (size == 1) return 0;
+    while (position < 0 || position >= size) position = position < 0 ? -position : 2 * size - 2 - position;
+    return position;
+}
+
+// Whether HRNet's rule lets a peak move: the pixels next to the border stay where they are, on one side.
+POSEOPS_HD bool is_off_border(int32_t x, int32_t y, int32_t width, int32_t height) {
+    return x > 1 && x < width - 1 && y > 1 && y < height - 1;
+}
+
+struct Position {
+    double x;
+    double y;
+};
+
+// Crop pixels of a heatmap pixel: position * scale + shift.
+struct CropGrid {
+    Position scale;
+    Position shift;
+};
+
+// The image position of a crop's, with the affine ((a, b, c), (d, e, f)) from image to crop. NaN where that has no
+// inverse.
+POSEOPS_HD Position image_position(Position crop, const double (&affine)[6]) {
+    const double a = affine[0], b = affine[1], d = affine[3], e = affine[4];
+    const double determinant = a * e - b * d;
+    const double u = crop.x - affine[2];
+    const double v = crop.y - affine[5];
+    const Position image = {(e * u - b * v) / determinant, (a * v - d * u) / determinant};
+    const bool usable =
+        determinant - determinant == 0.0 && image.x - image.x == 0.0 && image.y - image.y == 0.0;
+    if (usable) return image;
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    return {kNan, kNan};
 }
 
 }  // namespace pyposeops
