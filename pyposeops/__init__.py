@@ -37,6 +37,7 @@ from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
+from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
@@ -53,6 +54,7 @@ __all__ = [
     "Keypoints",
     "PartAffinityFields",
     "Peaks",
+    "SimccLabels",
     "Triangulation",
     "__version__",
     "adaptive_wing_loss",
@@ -87,6 +89,7 @@ __all__ = [
     "part_affinity_field",
     "project_points",
     "reference",
+    "simcc_label",
     "simcc_loss",
     "transform_keypoints",
     "triangulate_points",

@@ -257,6 +257,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("points", "cameras"),
         batched=("points",),
     ),
+    "simcc_label": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 5).to(dtype),
+            "visibility": torch.ones(2, 5),
+            "size": (16, 12),
+            "sigma": 3.0,
+        },
+        gradient=("keypoints",),
+        batched=("keypoints", "visibility"),
+    ),
     "simcc_loss": Example(
         lambda dtype: {
             "pred_x": _random(2, 5, 24).to(dtype),

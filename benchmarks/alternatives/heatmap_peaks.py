@@ -17,7 +17,9 @@ def torch_nms(heatmaps: Tensor, window: int = 5) -> Tensor:
     return heatmaps * (heatmaps == pooled)
 
 
-def torch_peaks(heatmaps: Tensor, window: int = 5, max_peaks: int = 30) -> tuple[Tensor, Tensor, Tensor]:
+def torch_peaks(
+    heatmaps: Tensor, window: int = 5, max_peaks: int = 30, threshold: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
     """HigherHRNet and mmpose: suppress, top-k, then a quarter pixel toward the larger neighbour, vectorised."""
     height, width = heatmaps.shape[2:]
     flat = heatmaps.flatten(2)
@@ -31,7 +33,7 @@ def torch_peaks(heatmaps: Tensor, window: int = 5, max_peaks: int = 30) -> tuple
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     offset = torch.stack((step(index + 1, index - 1), step(index + width, index - width)), dim=-1)
     coords = torch.stack((x, y), dim=-1) + offset * inside[..., None]
-    found = scores > 0
+    found = scores > threshold
     return coords.where(found[..., None], -1), scores.where(found, 0), found.sum(dim=2)
 
 
@@ -48,7 +50,9 @@ def scipy_nms(heatmaps: Array, window: int = 5) -> Array:
     return suppressed
 
 
-def scipy_peaks(heatmaps: Array, window: int = 5, max_peaks: int = 30) -> tuple[Array, Array, Array]:
+def scipy_peaks(
+    heatmaps: Array, window: int = 5, max_peaks: int = 30, threshold: float = 0.0
+) -> tuple[Array, Array, Array]:
     """The same, sorted and refined peak by peak."""
     batch, joints, height, width = heatmaps.shape
     coords = np.full((batch, joints, max_peaks, 2), -1, np.float32)
@@ -58,7 +62,7 @@ def scipy_peaks(heatmaps: Array, window: int = 5, max_peaks: int = 30) -> tuple[
     for b in range(batch):
         for k in range(joints):
             heatmap = heatmaps[b, k]
-            rows, columns = np.nonzero(suppressed[b, k] > 0)
+            rows, columns = np.nonzero(suppressed[b, k] > threshold)
             values = heatmap[rows, columns]
             order = np.argsort(-values, kind="stable")[:max_peaks]
             counts[b, k] = len(order)

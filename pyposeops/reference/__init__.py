@@ -10,6 +10,7 @@ from pyposeops.reference.heatmap_nms import heatmap_nms
 from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 from pyposeops.reference.part_affinity_field import part_affinity_field
+from pyposeops.reference.simcc_label import simcc_label
 
 __all__ = [
     "associative_embedding_loss",
@@ -22,4 +23,5 @@ __all__ = [
     "heatmap_peaks",
     "joints_mse_loss",
     "part_affinity_field",
+    "simcc_label",
 ]
