@@ -23,6 +23,7 @@ from pyposeops.ops.boxes import (
     fix_aspect_ratio,
     keypoint_boxes,
 )
+from pyposeops.ops.crop_features import crop_features, crop_origins
 from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.dsnt_loss import dsnt_loss
 from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
@@ -65,7 +66,9 @@ __all__ = [
     "center_scale_to_box",
     "compose_affine",
     "convert_boxes",
+    "crop_features",
     "crop_images",
+    "crop_origins",
     "crop_to_heatmap",
     "dsnt_loss",
     "fix_aspect_ratio",

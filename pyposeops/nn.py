@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from pyposeops.ops.associative_embedding_loss import (
     EmbeddingCompat,
     associative_embedding_loss,
 )
+from pyposeops.ops.crop_features import Alignment, Sampling, crop_features
 from pyposeops.ops.dsnt_loss import Regularizer, dsnt_loss
 from pyposeops.ops.gaussian_heatmap_loss import gaussian_heatmap_loss
 from pyposeops.ops.heatmap_nms import Plateau, heatmap_nms
@@ -28,6 +29,7 @@ from pyposeops.ops.simcc_loss import SimccCompat, simcc_loss
 __all__ = [
     "AdaptiveWingLoss",
     "AssociativeEmbeddingLoss",
+    "CropFeatures",
     "DSNTLoss",
     "GaussianHeatmapLoss",
     "HeatmapNMS",
@@ -273,3 +275,29 @@ class HeatmapPeaks(_Function):
 
     def forward(self, heatmaps: Tensor) -> Peaks:
         return heatmap_peaks(heatmaps, **self._kept())
+
+
+class CropFeatures(_Function):
+    """:func:`pyposeops.crop_features` as a module: Tompson's crop module."""
+
+    options = ("window", "level_scale", "sampling", "alignment")
+
+    def __init__(
+        self,
+        window: int | Sequence[int],
+        *,
+        level_scale: float | Sequence[float] | None = None,
+        sampling: Sampling = "integer",
+        alignment: Alignment = "half_pixel",
+    ) -> None:
+        super().__init__()
+        self._keep(locals())
+
+    @overload
+    def forward(self, features: Tensor, centers: Tensor) -> Tensor: ...
+
+    @overload
+    def forward(self, features: Sequence[Tensor], centers: Tensor) -> tuple[Tensor, ...]: ...
+
+    def forward(self, features: Tensor | Sequence[Tensor], centers: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return crop_features(features, centers, **self._kept())

@@ -113,6 +113,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("boxes",),
         batched=("boxes",),
     ),
+    "crop_features": Example(
+        lambda dtype: {
+            "features": _maps(dtype),
+            "centers": (_points(2, 3) - 1.5).to(dtype),
+            "window": (5, 4),
+            "sampling": "bilinear",
+        },
+        gradient=("features", "centers"),
+        batched=("features", "centers"),
+    ),
     "crop_images": Example(
         lambda dtype: {
             "images": _image(),
@@ -122,6 +132,11 @@ EXAMPLES: dict[str, Example] = {
         },
         batched=("boxes_or_affines",),
         dtypes=(torch.float32, torch.float16, torch.bfloat16),
+    ),
+    "crop_origins": Example(
+        lambda dtype: {"centers": _points(2, 5).to(dtype), "window": (5, 4), "sampling": "bilinear"},
+        gradient=("centers",),
+        batched=("centers",),
     ),
     "crop_to_heatmap": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "size": (32, 24), "heatmap_size": (8, 6)},

@@ -52,6 +52,14 @@ CASES = {
             torch.ones(2, 4, 3),
         ),
     ),
+    nn.CropFeatures: (
+        pyposeops.crop_features,
+        {"window": (5, 4), "level_scale": (1.0, 0.5), "sampling": "bilinear", "alignment": "origin"},
+        lambda g: (
+            [torch.rand(MAPS, generator=g), torch.rand(2, 4, 4, 3, generator=g)],
+            torch.rand(2, 3, 2, generator=g) * 6,
+        ),
+    ),
     nn.OKSLoss: (
         pyposeops.oks_loss,
         {"sigmas": (0.1, 0.2, 0.3), "form": "log"},

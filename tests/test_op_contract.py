@@ -22,6 +22,7 @@ DIFFERENTIABLE = [name for name in OPERATORS if EXAMPLES[name].gradient]
 ELEMENTARY = {
     "compose_affine",
     "convert_boxes",
+    "crop_origins",
     "flip_keypoints",
     "invert_affine",
     "invert_perspective",

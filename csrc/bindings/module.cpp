@@ -17,6 +17,7 @@ namespace pyposeops {
 void bind_associative_embedding_loss(py::module_& module);
 void bind_coco(py::module_& module);
 void bind_coco_records(py::module_& module);
+void bind_crop_features(py::module_& module);
 void bind_crop_images(py::module_& module);
 void bind_flip_merge(py::module_& module);
 void bind_gaussian_heatmap(py::module_& module);
@@ -81,6 +82,7 @@ PYBIND11_MODULE(_core, module) {
     bind_associative_embedding_loss(module);
     bind_coco(module);
     bind_coco_records(module);
+    bind_crop_features(module);
     bind_crop_images(module);
     bind_flip_merge(module);
     bind_gaussian_heatmap(module);

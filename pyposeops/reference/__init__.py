@@ -1,6 +1,7 @@
 """The definitions: every operator in plain PyTorch, readable beside its paper, as precise as its input, not fast."""
 
 from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
+from pyposeops.reference.crop_features import crop_features
 from pyposeops.reference.crop_images import crop_images
 from pyposeops.reference.flip_merge import flip_merge
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
@@ -14,6 +15,7 @@ from pyposeops.reference.simcc_label import simcc_label
 
 __all__ = [
     "associative_embedding_loss",
+    "crop_features",
     "crop_images",
     "flip_merge",
     "gaussian_heatmap",
