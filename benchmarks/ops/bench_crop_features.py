@@ -21,7 +21,7 @@ ROUNDING = {torch.float32: 3e-5, torch.bfloat16: 4e-2}  # sums of up to 17 windo
 def make_inputs(
     shape: tuple[int, ...], dtype: torch.dtype, layout: torch.memory_format, device: Any
 ) -> Inputs:
-    """Features, joints anywhere on the map at whole pixels, and a gradient of the crops in the layout of the crops."""
+    """Features, joints anywhere on the map at whole pixels, and a gradient of the crops in their layout."""
     generator = torch.Generator().manual_seed(0)
     batch, channels, height, width = shape
     features = torch.randn(shape, generator=generator).to(device, dtype).contiguous(memory_format=layout)
