@@ -40,6 +40,7 @@ from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
+from pyposeops.ops.soft_argmax import SoftArgmax, soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
 __version__: str = _core.version
@@ -56,6 +57,7 @@ __all__ = [
     "PartAffinityFields",
     "Peaks",
     "SimccLabels",
+    "SoftArgmax",
     "Triangulation",
     "__version__",
     "adaptive_wing_loss",
@@ -94,6 +96,9 @@ __all__ = [
     "reference",
     "simcc_label",
     "simcc_loss",
+    "soft_argmax_1d",
+    "soft_argmax_2d",
+    "soft_argmax_3d",
     "transform_keypoints",
     "triangulate_points",
 ]

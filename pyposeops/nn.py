@@ -25,6 +25,14 @@ from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import OksForm, oks_loss
 from pyposeops.ops.simcc_loss import SimccCompat, simcc_loss
+from pyposeops.ops.soft_argmax import (
+    Coordinates,
+    Normalization,
+    SoftArgmax,
+    soft_argmax_1d,
+    soft_argmax_2d,
+    soft_argmax_3d,
+)
 
 __all__ = [
     "AdaptiveWingLoss",
@@ -38,6 +46,9 @@ __all__ = [
     "OHKMLoss",
     "OKSLoss",
     "SimCCLoss",
+    "SoftArgmax1d",
+    "SoftArgmax2d",
+    "SoftArgmax3d",
 ]
 
 
@@ -301,3 +312,40 @@ class CropFeatures(_Function):
 
     def forward(self, features: Tensor | Sequence[Tensor], centers: Tensor) -> Tensor | tuple[Tensor, ...]:
         return crop_features(features, centers, **self._kept())
+
+
+class _SoftArgmax(_Function):
+    options = ("normalization", "inverse_temperature", "coordinates", "debias", "covariance")
+
+    def __init__(
+        self,
+        *,
+        normalization: Normalization = "softmax",
+        inverse_temperature: float = 1.0,
+        coordinates: Coordinates = "pixel",
+        debias: bool = False,
+        covariance: bool = False,
+    ) -> None:
+        super().__init__()
+        self._keep(locals())
+
+
+class SoftArgmax1d(_SoftArgmax):
+    """:func:`pyposeops.soft_argmax_1d` as a module."""
+
+    def forward(self, heatmaps: Tensor) -> SoftArgmax:
+        return soft_argmax_1d(heatmaps, **self._kept())
+
+
+class SoftArgmax2d(_SoftArgmax):
+    """:func:`pyposeops.soft_argmax_2d` as a module."""
+
+    def forward(self, heatmaps: Tensor) -> SoftArgmax:
+        return soft_argmax_2d(heatmaps, **self._kept())
+
+
+class SoftArgmax3d(_SoftArgmax):
+    """:func:`pyposeops.soft_argmax_3d` as a module."""
+
+    def forward(self, heatmaps: Tensor) -> SoftArgmax:
+        return soft_argmax_3d(heatmaps, **self._kept())

@@ -293,6 +293,21 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred_x", "pred_y"),
         batched=("pred_x", "pred_y", "target_x", "target_y", "weights"),
     ),
+    "soft_argmax_1d": Example(
+        lambda dtype: {"heatmaps": 8 * _random(2, 5, 12).to(dtype), "covariance": True},
+        gradient=("heatmaps",),
+        batched=("heatmaps",),
+    ),
+    "soft_argmax_2d": Example(
+        lambda dtype: {"heatmaps": 8 * _random(2, 5, 16, 12).to(dtype), "covariance": True},
+        gradient=("heatmaps",),
+        batched=("heatmaps",),
+    ),
+    "soft_argmax_3d": Example(
+        lambda dtype: {"heatmaps": 8 * _random(2, 5, 4, 6, 5).to(dtype), "covariance": True},
+        gradient=("heatmaps",),
+        batched=("heatmaps",),
+    ),
     "transform_keypoints": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "affines": _affines(dtype)},
         gradient=("keypoints", "affines"),

@@ -75,6 +75,21 @@ CASES = {
         {"max_peaks": 4, "threshold": 0.5, "window": 3, "refine": "centroid", "centroid_window": 5},
         lambda g: (torch.rand(MAPS, generator=g),),
     ),
+    nn.SoftArgmax1d: (
+        pyposeops.soft_argmax_1d,
+        {"normalization": "sigmoid", "inverse_temperature": 2.0, "covariance": True},
+        lambda g: (torch.rand((2, 3, 12), generator=g),),
+    ),
+    nn.SoftArgmax2d: (
+        pyposeops.soft_argmax_2d,
+        {"inverse_temperature": 2.0, "coordinates": "symmetric", "debias": True, "covariance": True},
+        lambda g: (torch.rand(MAPS, generator=g),),
+    ),
+    nn.SoftArgmax3d: (
+        pyposeops.soft_argmax_3d,
+        {"normalization": "sum", "coordinates": "centered", "covariance": True},
+        lambda g: (torch.rand((2, 3, 4, 5, 6), generator=g),),
+    ),
 }
 
 

@@ -28,6 +28,7 @@ void bind_heatmap_peaks(py::module_& module);
 void bind_joints_mse_loss(py::module_& module);
 void bind_part_affinity_field(py::module_& module);
 void bind_simcc_label(py::module_& module);
+void bind_soft_argmax(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
 int cuda_device_count();  // core/cuda/runtime.cu
@@ -93,4 +94,5 @@ PYBIND11_MODULE(_core, module) {
     bind_joints_mse_loss(module);
     bind_part_affinity_field(module);
     bind_simcc_label(module);
+    bind_soft_argmax(module);
 }

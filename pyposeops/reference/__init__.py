@@ -12,6 +12,7 @@ from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_label import simcc_label
+from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
 
 __all__ = [
     "associative_embedding_loss",
@@ -26,4 +27,7 @@ __all__ = [
     "joints_mse_loss",
     "part_affinity_field",
     "simcc_label",
+    "soft_argmax_1d",
+    "soft_argmax_2d",
+    "soft_argmax_3d",
 ]
