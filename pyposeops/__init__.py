@@ -25,6 +25,7 @@ from pyposeops.ops.boxes import (
 )
 from pyposeops.ops.crop_features import crop_features, crop_origins
 from pyposeops.ops.crop_images import crop_images
+from pyposeops.ops.displacement_heatmap import DisplacementHeatmaps, displacement_heatmap
 from pyposeops.ops.dsnt_loss import dsnt_loss
 from pyposeops.ops.flip import FlippedKeypoints, flip_keypoints, flip_order
 from pyposeops.ops.flip_merge import flip_merge
@@ -35,6 +36,7 @@ from pyposeops.ops.heatmap_nms import heatmap_nms
 from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
 from pyposeops.ops.image_arena import ImageArena
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
+from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
@@ -50,10 +52,12 @@ _core.bind_torch_tensor_type(torch.Tensor)
 __all__ = [
     "AssociativeEmbedding",
     "CenterScale",
+    "DisplacementHeatmaps",
     "FlippedKeypoints",
     "GaussianHeatmaps",
     "ImageArena",
     "Keypoints",
+    "OffsetHeatmaps",
     "PartAffinityFields",
     "Peaks",
     "SimccLabels",
@@ -72,6 +76,7 @@ __all__ = [
     "crop_images",
     "crop_origins",
     "crop_to_heatmap",
+    "displacement_heatmap",
     "dsnt_loss",
     "fix_aspect_ratio",
     "flip_keypoints",
@@ -89,6 +94,7 @@ __all__ = [
     "joints_mse_loss",
     "keypoint_boxes",
     "nn",
+    "offset_heatmap",
     "ohkm_loss",
     "oks_loss",
     "part_affinity_field",

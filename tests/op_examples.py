@@ -143,6 +143,17 @@ EXAMPLES: dict[str, Example] = {
         gradient=("keypoints",),
         batched=("keypoints",),
     ),
+    "displacement_heatmap": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 3, 5).to(dtype),
+            "visibility": torch.ones(2, 3, 5),
+            "roots": _points(2, 3).to(dtype),
+            "instance_sizes": (1 + _random(2, 3)).to(dtype),
+            "size": (16, 12),
+            "radius": 2.0,
+        },
+        batched=("keypoints", "visibility", "roots", "instance_sizes"),
+    ),
     "dsnt_loss": Example(
         lambda dtype: {
             "probabilities": _distributions(dtype, 2, 5, 16, 12),
@@ -240,6 +251,15 @@ EXAMPLES: dict[str, Example] = {
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "padding": 1.25},
         gradient=("keypoints",),
         batched=("keypoints",),
+    ),
+    "offset_heatmap": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 3, 5).to(dtype),
+            "visibility": torch.ones(2, 3, 5),
+            "size": (16, 12),
+            "kind": "offset",
+        },
+        batched=("keypoints", "visibility"),
     ),
     "ohkm_loss": Example(
         lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights(), "top_k": 2},

@@ -3,23 +3,12 @@
 #include <string>
 
 #include "core/check.h"
+#include "core/huge_pages.h"
 
 namespace pyposeops {
 namespace {
 
 constexpr int64_t kMaxMapSize = int64_t{1} << 24;
-
-// One dimension more at `at`, of size 1.
-TensorView unsqueeze(TensorView view, int32_t at) {
-    for (int32_t d = view.rank; d > at; --d) {
-        view.shape[d] = view.shape[d - 1];
-        view.strides[d] = view.strides[d - 1];
-    }
-    view.shape[at] = 1;
-    view.strides[at] = 0;
-    ++view.rank;
-    return view;
-}
 
 void check_offsets(const TensorView& offsets, const TensorView& keypoints) {
     const bool right = offsets.rank == 1 && offsets.shape[0] >= 1;
@@ -38,6 +27,17 @@ void check_offsets(const TensorView& offsets, const TensorView& keypoints) {
 }
 
 }  // namespace
+
+TensorView unsqueeze(TensorView view, int32_t at) {
+    for (int32_t d = view.rank; d > at; --d) {
+        view.shape[d] = view.shape[d - 1];
+        view.strides[d] = view.strides[d - 1];
+    }
+    view.shape[at] = 1;
+    view.strides[at] = 0;
+    ++view.rank;
+    return view;
+}
 
 PeopleTensors people_tensors(const ImportedTensor& keypoints, const ImportedTensor& visibility,
                              const std::optional<ImportedTensor>& offsets) {
@@ -83,6 +83,14 @@ void check_maps(const TensorView& maps, const char* name, const PeopleTensors& p
                   "(" + std::to_string(height) + ", " + std::to_string(width) + ")");
     POSEOPS_CHECK(maps.is_contiguous() || maps.is_channels_last(), name, "contiguous or channels_last memory",
                   "other strides");
+}
+
+void prepare_to_write(const TensorView& maps) {
+    if (maps.device.type != DeviceType::kCpu) return;
+    visit_floating(maps.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        advise_huge_pages(maps.data, maps.numel() * static_cast<int64_t>(sizeof(T)));
+    });
 }
 
 void check_weights(const TensorView& weights, const char* name, const TensorView& maps,

@@ -32,6 +32,18 @@ def stride_of(size: tuple[int, int], input_size: Sequence[int] | None) -> tuple[
     return height / size[0], width / size[1]
 
 
+def udp_stride_of(size: tuple[int, int], input_size: Sequence[int] | None) -> tuple[float, float] | None:
+    """Input pixels per map pixel, (y, x), where the centres of the outermost pixels coincide; None for 1."""
+    if input_size is None:
+        return None
+    height, width = pair(input_size, "input_size")
+    if min(height, width, *size) < 2:
+        raise ValueError(
+            f"size, input_size: udp with input_size needs at least 2 pixels, got {size}, ({height}, {width})"
+        )
+    return (height - 1) / (size[0] - 1), (width - 1) / (size[1] - 1)
+
+
 def place_on_map(grid: int, stride: Sequence[float] | None) -> tuple[float, float, float, float]:
     """(stride_y, stride_x, before, after), as ``pyposeops._core`` takes them."""
     stride_y, stride_x = stride or (1.0, 1.0)

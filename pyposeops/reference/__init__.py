@@ -3,6 +3,7 @@
 from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
 from pyposeops.reference.crop_features import crop_features
 from pyposeops.reference.crop_images import crop_images
+from pyposeops.reference.displacement_heatmap import displacement_heatmap
 from pyposeops.reference.flip_merge import flip_merge
 from pyposeops.reference.gaussian_heatmap import gaussian_heatmap
 from pyposeops.reference.gaussian_heatmap_loss import gaussian_heatmap_loss
@@ -10,6 +11,7 @@ from pyposeops.reference.heatmap_decode import heatmap_decode
 from pyposeops.reference.heatmap_nms import heatmap_nms
 from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
+from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
@@ -18,6 +20,7 @@ __all__ = [
     "associative_embedding_loss",
     "crop_features",
     "crop_images",
+    "displacement_heatmap",
     "flip_merge",
     "gaussian_heatmap",
     "gaussian_heatmap_loss",
@@ -25,6 +28,7 @@ __all__ = [
     "heatmap_nms",
     "heatmap_peaks",
     "joints_mse_loss",
+    "offset_heatmap",
     "part_affinity_field",
     "simcc_label",
     "soft_argmax_1d",

@@ -27,9 +27,11 @@ def padded(keypoints: Tensor, visibility: Tensor, offsets: Tensor | None) -> tup
 
 def on_map(keypoints: Tensor, size: Sequence[int], input_size: Sequence[int] | None, grid: str) -> Tensor:
     """Keypoints in map pixels, the centre of the first pixel at 0.0."""
-    stride = [1.0, 1.0] if input_size is None else [a / b for a, b in zip(input_size, size, strict=True)]
+    last = 1 if grid == "udp" else 0
+    pairs = zip(size if input_size is None else input_size, size, strict=True)
+    stride = [1.0, 1.0] if input_size is None else [(a - last) / (b - last) for a, b in pairs]
     before = 0.5 if grid == "half_pixel" else 0.0
-    after = 0.0 if grid == "aligned" else -0.5
+    after = -0.5 if grid in ("half_pixel", "edge") else 0.0
     return (keypoints + before) / keypoints.new_tensor(stride[::-1]) + after
 
 

@@ -79,6 +79,7 @@ void part_affinity_field(py::handle keypoints, py::handle visibility, py::handle
         set_counts(args, *count);
     }
     if (args.weights.numel() == 0) return;
+    prepare_to_write(args.fields);
     run_on_device(args.fields.device, args, &part_affinity_field_cpu, &part_affinity_field_cuda);
 }
 

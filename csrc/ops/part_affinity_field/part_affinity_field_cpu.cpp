@@ -1,19 +1,14 @@
 // The CPU loops of part_affinity_field: the limbs of one field are summed in scratch memory that stays in the cache, and
 // the pixels they touched stored over zeroes.
-//
-// Rows are worked on in blocks of a fixed number of pixels, so that a limb a few pixels wide too is full registers.
-#include <cstring>
-
+#include "core/canvas.h"
 #include "core/convert.h"
 #include "core/denormals.h"
 #include "core/parallel.h"
-#include "core/scratch.h"
 #include "ops/part_affinity_field/part_affinity_field.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
 
-constexpr int32_t kBlock = 16;  // floats in the widest register
 // Output elements below which a second thread does not pay.
 constexpr int64_t kElementsPerThread = 16384;
 
@@ -28,72 +23,29 @@ struct Extent {
           width(static_cast<int32_t>(args.fields.shape[3])) {}
 };
 
-struct Span {
-    int32_t begin;
-    int32_t end;
-};
-
-template <class T>
-POSEOPS_INLINE void write_zeros(T* begin, int64_t count) {
-    std::memset(static_cast<void*>(begin), 0, sizeof(T) * static_cast<size_t>(count));
-}
-
-// One field in the making: planes of the sums of x, of y, and of how many people cover a pixel, and the pixels of each
-// row that were touched. All is 0 between two fields. Rows go on for a block beyond the map, so that all blocks are
-// whole.
+// The marks of the canvas are how many people cover a pixel.
 template <class Real>
-struct Canvas {
-    Scratch<Real> planes;
-    Scratch<Span, 256> spans;
-    int32_t height, width, pitch;
+using FieldCanvas = Canvas<Real, Real>;
 
-    POSEOPS_INLINE Canvas(int32_t map_height, int32_t map_width)
-        : planes(int64_t{3} * map_height * (map_width + kBlock)),
-          spans(map_height),
-          height(map_height),
-          width(map_width),
-          pitch(map_width + kBlock) {
-        write_zeros(planes.data(), int64_t{3} * height * pitch);
-        for (int32_t y = 0; y < height; ++y) spans[y] = {width, 0};
-    }
-
-    POSEOPS_INLINE Real* x_row(int32_t y) { return planes.data() + int64_t{y} * pitch; }
-    POSEOPS_INLINE Real* y_row(int32_t y) { return x_row(y) + int64_t{height} * pitch; }
-    POSEOPS_INLINE Real* people_row(int32_t y) { return y_row(y) + int64_t{height} * pitch; }
-
-    POSEOPS_INLINE void touch(int32_t y, const Limb& limb) {
-        Span& span = spans[y];
-        span.begin = limb.x_begin < span.begin ? limb.x_begin : span.begin;
-        span.end = limb.x_end > span.end ? limb.x_end : span.end;
-    }
-
-    POSEOPS_INLINE void divide_by_people(int32_t y) {
-        Real* const x_sums = x_row(y);
-        Real* const y_sums = y_row(y);
-        const Real* const people = people_row(y);
-        for (int32_t begin = spans[y].begin; begin < spans[y].end; begin += kBlock) {
+template <class Real>
+POSEOPS_INLINE void divide_by_people(FieldCanvas<Real>& canvas, int32_t y) {
+    Real* const x_sums = canvas.x_row(y);
+    Real* const y_sums = canvas.y_row(y);
+    const Real* const people = canvas.mark_row(y);
+    for (int32_t begin = canvas.spans[y].begin; begin < canvas.spans[y].end; begin += kCanvasBlock) {
 #pragma omp simd
-            for (int32_t x = begin; x < begin + kBlock; ++x) {
-                const Real count = people[x] > Real(1) ? people[x] : Real(1);
-                x_sums[x] /= count;
-                y_sums[x] /= count;
-            }
+        for (int32_t x = begin; x < begin + kCanvasBlock; ++x) {
+            const Real count = people[x] > Real(1) ? people[x] : Real(1);
+            x_sums[x] /= count;
+            y_sums[x] /= count;
         }
     }
-
-    POSEOPS_INLINE void clear(int32_t y) {
-        for (int32_t begin = spans[y].begin; begin < spans[y].end; begin += kBlock) {
-            for (Real* row : {x_row(y), y_row(y), people_row(y)})
-                std::memset(row + begin, 0, sizeof(Real) * kBlock);
-        }
-        spans[y] = {width, 0};
-    }
-};
+}
 
 // Adds rows [y_begin, y_end) of a limb, or puts them in the place of what is there.
 template <LimbProfile kProfile, bool kOverwrite, class Real>
-POSEOPS_INLINE void draw_limb(Canvas<Real>& canvas, const Limb& limb, const LimbShape& shape, int32_t y_begin,
-                              int32_t y_end) {
+POSEOPS_INLINE void draw_limb(FieldCanvas<Real>& canvas, const Limb& limb, const LimbShape& shape,
+                              int32_t y_begin, int32_t y_end) {
     const Real unit_x = static_cast<Real>(limb.unit_x);
     const Real unit_y = static_cast<Real>(limb.unit_y);
     const double scale = limb_exponent_scale(shape);
@@ -102,11 +54,11 @@ POSEOPS_INLINE void draw_limb(Canvas<Real>& canvas, const Limb& limb, const Limb
         const double dy = static_cast<double>(y) - limb.start_y;
         Real* const x_sums = canvas.x_row(y);
         Real* const y_sums = canvas.y_row(y);
-        Real* const people = canvas.people_row(y);
-        canvas.touch(y, limb);
-        for (int32_t begin = limb.x_begin; begin < limb.x_end; begin += kBlock) {
+        Real* const people = canvas.mark_row(y);
+        canvas.touch(y, limb.x_begin, limb.x_end);
+        for (int32_t begin = limb.x_begin; begin < limb.x_end; begin += kCanvasBlock) {
 #pragma omp simd
-            for (int32_t x = begin; x < begin + kBlock; ++x) {
+            for (int32_t x = begin; x < begin + kCanvasBlock; ++x) {
                 const double dx = static_cast<double>(x) - limb.start_x;
                 const bool covered = (x < limb.x_end) & (everywhere | limb_covers(limb, shape.ends, dx, dy));
                 const Real one = covered ? Real(1) : Real(0);
@@ -121,15 +73,15 @@ POSEOPS_INLINE void draw_limb(Canvas<Real>& canvas, const Limb& limb, const Limb
 }
 
 template <LimbProfile kProfile, class Real>
-POSEOPS_INLINE void draw_limb_with_edges(Canvas<Real>& canvas, const Limb& limb, const LimbShape& shape,
+POSEOPS_INLINE void draw_limb_with_edges(FieldCanvas<Real>& canvas, const Limb& limb, const LimbShape& shape,
                                          bool overwrite, int32_t y_begin, int32_t y_end) {
     if (overwrite) return draw_limb<kProfile, true>(canvas, limb, shape, y_begin, y_end);
     draw_limb<kProfile, false>(canvas, limb, shape, y_begin, y_end);
 }
 
 template <class Real>
-POSEOPS_INLINE void draw_limb(Canvas<Real>& canvas, const Limb& limb, const LimbShape& shape, bool overwrite,
-                              int32_t y_begin, int32_t y_end) {
+POSEOPS_INLINE void draw_limb(FieldCanvas<Real>& canvas, const Limb& limb, const LimbShape& shape,
+                              bool overwrite, int32_t y_begin, int32_t y_end) {
     switch (shape.profile) {
         case LimbProfile::kFlat:
             return draw_limb_with_edges<LimbProfile::kFlat>(canvas, limb, shape, overwrite, y_begin, y_end);
@@ -145,7 +97,7 @@ POSEOPS_INLINE void draw_limb(Canvas<Real>& canvas, const Limb& limb, const Limb
 // Draws rows [y_begin, y_end) of all people's limbs of a field; returns the field's weight.
 template <class Real>
 POSEOPS_INLINE double draw_field(const PartAffinityFieldArgs& args, int64_t b, int64_t l, int32_t y_begin,
-                                 int32_t y_end, Canvas<Real>& canvas) {
+                                 int32_t y_end, FieldCanvas<Real>& canvas) {
     const PeopleRange people = people_of_image(args.people, b);
     const bool overwrite = args.overlap == LimbOverlap::kOverwrite;
     double weight = 0.0;  // below that of any limb that is drawn
@@ -160,28 +112,9 @@ POSEOPS_INLINE double draw_field(const PartAffinityFieldArgs& args, int64_t b, i
         drawn += first < past;
     }
     if (args.overlap == LimbOverlap::kMean && drawn > 1) {
-        for (int32_t y = y_begin; y < y_end; ++y) canvas.divide_by_people(y);
+        for (int32_t y = y_begin; y < y_end; ++y) divide_by_people(canvas, y);
     }
     return weight;
-}
-
-// The pixels of a span and, where that makes whole blocks, zeroes beside it.
-template <class T, class Real>
-POSEOPS_INLINE void store_blocks(T* row, const Real* values, const Span& span, int32_t width) {
-    if (width < kBlock) {
-        for (int32_t x = span.begin; x < span.end; ++x) store_from_compute(row + x, values[x]);
-        return;
-    }
-    for (int32_t next = span.begin; next < span.end; next += kBlock) {
-        const int32_t begin = next < width - kBlock ? next : width - kBlock;
-#pragma omp simd
-        for (int32_t x = begin; x < begin + kBlock; ++x) store_from_compute(row + x, values[x]);
-    }
-}
-
-template <class T, class Real>
-POSEOPS_INLINE void store_apart(T* row, const Real* values, const Span& span, int64_t step) {
-    for (int32_t x = span.begin; x < span.end; ++x) store_from_compute(row + x * step, values[x]);
 }
 
 template <class Real>
@@ -189,6 +122,20 @@ POSEOPS_INLINE void store_counts(uint8_t* row, const Real* people, const Span& s
     for (int32_t x = span.begin; x < span.end; ++x) {
         row[x * step] = static_cast<uint8_t>(people[x] < Real(255) ? people[x] : Real(255));
     }
+}
+
+// Stores row y of a field, whose pixels are `step` elements apart, and clears it.
+template <class T, class Real>
+POSEOPS_INLINE void store_row(FieldCanvas<Real>& canvas, int32_t y, T* x_target, T* y_target, int64_t step,
+                              uint8_t* counts, int64_t count_step) {
+    const Span span = canvas.spans[y];
+    if (span.begin >= span.end) return;
+    const Real* const x_sums = canvas.x_row(y);
+    const Real* const y_sums = canvas.y_row(y);
+    store_span(x_target, span, canvas.width, step, [&](int32_t x) { return x_sums[x]; });
+    store_span(y_target, span, canvas.width, step, [&](int32_t x) { return y_sums[x]; });
+    if (counts != nullptr) store_counts(counts, canvas.mark_row(y), span, count_step);
+    canvas.clear(y);
 }
 
 POSEOPS_INLINE uint8_t* counts_at(const PartAffinityFieldArgs& args, int64_t element) {
@@ -203,7 +150,7 @@ POSEOPS_INLINE void draw_planes(const PartAffinityFieldArgs& args) {
     const int64_t grain = kElementsPerThread / (2 * pixels) + 1;
     parallel_for(extent.batch * extent.limbs, grain, [&](int64_t begin, int64_t end) {
         const FlushDenormals flush;
-        Canvas<compute_t<T>> canvas(extent.height, extent.width);
+        FieldCanvas<compute_t<T>> canvas(extent.height, extent.width, compute_t<T>(0));
         for (int64_t i = begin; i < end; ++i) {
             const int64_t b = i / extent.limbs;
             const int64_t l = i % extent.limbs;
@@ -213,13 +160,9 @@ POSEOPS_INLINE void draw_planes(const PartAffinityFieldArgs& args) {
             if (counts != nullptr) write_zeros(counts, pixels);
             store_limb_weight(args, b, l, draw_field(args, b, l, 0, extent.height, canvas));
             for (int32_t y = 0; y < extent.height; ++y) {
-                const Span span = canvas.spans[y];
-                if (span.begin >= span.end) continue;
                 const int64_t row = int64_t{y} * extent.width;
-                store_blocks(x_plane + row, canvas.x_row(y), span, extent.width);
-                store_blocks(x_plane + pixels + row, canvas.y_row(y), span, extent.width);
-                if (counts != nullptr) store_counts(counts + row, canvas.people_row(y), span, 1);
-                canvas.clear(y);
+                store_row(canvas, y, x_plane + row, x_plane + pixels + row, 1,
+                          counts == nullptr ? nullptr : counts + row, 1);
             }
         }
     });
@@ -228,7 +171,7 @@ POSEOPS_INLINE void draw_planes(const PartAffinityFieldArgs& args) {
 // channels_last: the fields of rows [y_begin, y_end) of image b.
 template <class T>
 POSEOPS_INLINE void draw_rows(const PartAffinityFieldArgs& args, const Extent& extent, int64_t b,
-                              int32_t y_begin, int32_t y_end, Canvas<compute_t<T>>& canvas) {
+                              int32_t y_begin, int32_t y_end, FieldCanvas<compute_t<T>>& canvas) {
     const int64_t length = extent.width * extent.limbs;
     const int64_t first = b * extent.height + y_begin;
     T* const rows = args.fields.as<T>() + 2 * first * length;
@@ -239,13 +182,9 @@ POSEOPS_INLINE void draw_rows(const PartAffinityFieldArgs& args, const Extent& e
         const double weight = draw_field(args, b, l, y_begin, y_end, canvas);
         if (y_begin == 0) store_limb_weight(args, b, l, weight);
         for (int32_t y = y_begin; y < y_end; ++y) {
-            const Span span = canvas.spans[y];
-            if (span.begin >= span.end) continue;
             const int64_t at = (y - y_begin) * length + l;
-            store_apart(rows + 2 * at, canvas.x_row(y), span, 2 * extent.limbs);
-            store_apart(rows + 2 * at + 1, canvas.y_row(y), span, 2 * extent.limbs);
-            if (counts != nullptr) store_counts(counts + at, canvas.people_row(y), span, extent.limbs);
-            canvas.clear(y);
+            store_row(canvas, y, rows + 2 * at, rows + 2 * at + 1, 2 * extent.limbs,
+                      counts == nullptr ? nullptr : counts + at, extent.limbs);
         }
     }
 }
@@ -257,7 +196,7 @@ POSEOPS_INLINE void draw_images(const PartAffinityFieldArgs& args) {
     const int64_t grain = kElementsPerThread / (2 * extent.width * extent.limbs) + 1;
     parallel_for(extent.batch * extent.height, grain, [&](int64_t begin, int64_t end) {
         const FlushDenormals flush;
-        Canvas<compute_t<T>> canvas(extent.height, extent.width);
+        FieldCanvas<compute_t<T>> canvas(extent.height, extent.width, compute_t<T>(0));
         for (int64_t next = begin; next < end;) {
             const int64_t b = next / extent.height;
             const int64_t past = (b + 1) * extent.height < end ? (b + 1) * extent.height : end;

@@ -2,6 +2,7 @@
 #include "core/convert.h"
 #include "core/cuda/launch.cuh"
 #include "core/cuda/reduce.cuh"
+#include "core/cuda/stage.cuh"
 #include "core/cuda/vector.cuh"
 #include "ops/part_affinity_field/part_affinity_field.h"
 
@@ -59,28 +60,16 @@ template <class Real>
 __device__ int stage_limbs(const PartAffinityFieldArgs& args, int64_t b, int64_t l, int y_begin, int y_end,
                            bool owns_weight, Limb* staged, int capacity) {
     const PeopleRange people = people_of_image(args.people, b);
-    const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-    int found = 0;
-    bool any = false;
-    double weight = 0.0;
-    for (int64_t first = people.begin; first < people.end; first += kWarpSize) {
-        const int64_t n = first + lane;
-        WeightedLimb one = {};
-        if (n < people.end) one = load_limb<Real>(args, b, n, l);
-        const Limb& limb = one.limb;
-        const bool exists = limb.length_squared > 0.0;
-        const bool reaches =
-            exists && limb.x_begin < limb.x_end && limb.y_begin < y_end && limb.y_end > y_begin;
-        const unsigned int mask = __ballot_sync(kFullWarp, reaches);
-        const int at = found + __popc(mask & ((1u << lane) - 1u));
-        if (reaches && at < capacity) staged[at] = limb;
-        found += __popc(mask);
-        if (exists) weight = !any || one.weight > weight ? one.weight : weight;
-        any = any || exists;
-    }
-    if (owns_weight) {  // every visibility of a drawn limb is at least 0.5: 0 stands for none
+    double weight = 0.0;  // below that of any limb that is drawn
+    const int found = stage_by_warp(people.begin, people.end, staged, capacity, [&](int64_t n, Limb& limb) {
+        const WeightedLimb one = load_limb<Real>(args, b, n, l);
+        weight = one.weight > weight ? one.weight : weight;
+        limb = one.limb;
+        return limb.x_begin < limb.x_end && limb.y_begin < y_end && limb.y_end > y_begin;
+    });
+    if (owns_weight) {
         weight = warp_reduce(weight, [](double a, double c) { return a > c ? a : c; });
-        if (lane == 0) store_limb_weight(args, b, l, weight);
+        if (threadIdx.x % kWarpSize == 0) store_limb_weight(args, b, l, weight);
     }
     return found;
 }
@@ -234,20 +223,13 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
-// People per field that fit into `bytes`; a padded batch never needs more than it has.
-int staged_people(const PartAffinityFieldArgs& args, int64_t fields, int64_t bytes) {
-    const int64_t fitting = bytes / (fields * static_cast<int64_t>(sizeof(Limb)));
-    const int64_t people = args.people.keypoints.shape[1];
-    return static_cast<int>(people < fitting ? people : fitting);
-}
-
 template <class T>
 void launch_planes(const PartAffinityFieldArgs& args, cudaStream_t stream) {
     const int64_t pixels = args.fields.shape[2] * args.fields.shape[3];
     const int64_t per_block = int64_t{kThreads} * kVectorsPerThread * Vector<T>::kSize;
     const unsigned int stretches = block_count(pixels, per_block);
     const unsigned int blocks = block_count(args.weights.numel() * stretches, 1);
-    const int capacity = staged_people(args, 1, kFieldBytes);
+    const int capacity = staged_capacity<Limb>(1, args.people.keypoints.shape[1], kFieldBytes);
     planes_kernel<T>
         <<<blocks, kThreads, capacity * sizeof(Limb), stream>>>(args, static_cast<int>(stretches), capacity);
 }
@@ -259,7 +241,7 @@ void launch_image(const PartAffinityFieldArgs& args, cudaStream_t stream) {
     const int64_t per_block = int64_t{kThreads} * kVectorsPerThread * Vector<T>::kSize / 2;
     const unsigned int stretches = block_count(pairs, per_block);
     const unsigned int blocks = block_count(args.fields.shape[0] * stretches, 1);
-    const int capacity = staged_people(args, limbs, kImageBytes);
+    const int capacity = staged_capacity<Limb>(limbs, args.people.keypoints.shape[1], kImageBytes);
     const size_t bytes = static_cast<size_t>(limbs) * (capacity * sizeof(Limb) + sizeof(int));
     image_kernel<T><<<blocks, kThreads, bytes, stream>>>(args, static_cast<int>(stretches), capacity);
 }
