@@ -47,7 +47,6 @@ class PoseEstimator:
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
         self.refine = _REFINE_OF_ENCODING[card.encoding] if refine == "auto" else refine
         self.convention: Literal["msra", "udp"] = "udp" if card.encoding == "udp" else "msra"
-        self.flip_order = torch.tensor(card.skeleton.flip_order, device=device)
 
     def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
         """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
@@ -67,24 +66,23 @@ class PoseEstimator:
 
     def from_crops(self, crops: Tensor, affines: Tensor) -> Poses:
         """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels."""
-        return self.decode(self.heatmaps(crops), affines)
+        flipped = self.network(crops.flip(-1)) if self.flip_test else None
+        return self.decode(self.network(crops), affines, flipped)
 
-    def heatmaps(self, crops: Tensor) -> Tensor:
-        """The model's heat maps, averaged with those of the mirrored crops where wanted."""
-        heatmaps = self.network(crops).float()
-        if not self.flip_test:
-            return heatmaps
-        mirrored = self.network(crops.flip(-1)).float().flip(-1)[:, self.flip_order]
-        if self.convention == "msra":
-            # Box centre and map centre lie half a pixel apart in this convention, so the mirrored map is shifted.
-            mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], dim=-1)
-        return 0.5 * (heatmaps + mirrored)
-
-    def decode(self, heatmaps: Tensor, affines: Tensor) -> Poses:
-        """Peaks of heat maps, carried back to image pixels."""
+    def decode(self, heatmaps: Tensor, affines: Tensor, flipped: Tensor | None = None) -> Poses:
+        """Peaks of heat maps, averaged with those of the mirrored crops where given, carried back to image pixels."""
         blur_kernel = min(max(2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1, 3), 63)
-        coords, scores = pyposeops.heatmap_decode(heatmaps, refine=self.refine, blur_kernel=blur_kernel)
-        in_crop = pyposeops.heatmap_to_crop(
-            coords, self.card.input_size, heatmaps.shape[-2:], convention=self.convention
+        return Poses(
+            *pyposeops.heatmap_decode(
+                heatmaps,
+                refine=self.refine,
+                blur_kernel=blur_kernel,
+                flipped=flipped,
+                flip_pairs=() if flipped is None else self.card.skeleton.flip_pairs,
+                # Box centre and map centre lie half a pixel apart in this convention, so the mirrored map is shifted.
+                shift=flipped is not None and self.convention == "msra",
+                affines=affines,
+                input_size=self.card.input_size,
+                convention=self.convention,
+            )
         )
-        return Poses(pyposeops.transform_keypoints(in_crop, pyposeops.invert_affine(affines)), scores)
