@@ -74,8 +74,12 @@ def _case(setting: Setting, *, quick: bool = False) -> Case:
         "opencv": Alternative(
             partial(opencv_loop, setting=setting),
             prepare=as_arrays,
-            # half a grey level of 1 / 255 / 0.224; a float position may tip a value over to the next level
-            tolerance=Tolerance(absolute=0.0089 + rounding, outliers=5e-3 if setting.options else 2e-3),
+            # half a grey level of 1 / 255 / 0.224, twice where the samples of a pixel are rounded before their mean;
+            # a float position may tip a value over to the next level
+            tolerance=Tolerance(
+                absolute=0.0089 * (2 if setting.antialias else 1) + rounding,
+                outliers=5e-3 if setting.options else 2e-3,
+            ),
             devices=("cpu",),
             requires="cv2",
             note="rounds to uint8 before it normalises",

@@ -504,12 +504,19 @@ for height, width in ((1, 1), (2, 2), (1, 2), (2, 1), (3, 5), (20, 30)):
                 o = dict(padding=1.0, rotation_deg=angle, border=border, antialias=height > 2)
                 got = crop_images(arena, box, (9, 13), **o)
                 assert (got - reference.crop_images(arena, box, (9, 13), **o)).abs().max() < 3e-6
+        # Horizons through the crop and everything else; values are for the other tests.
+        matrices = torch.randn(50, 3, 3, generator=generator, dtype=torch.float64)
+        matrices[:, :2] *= torch.tensor([width, height, 9.0])
+        for border in ("constant", "replicate", "reflect"):
+            index = torch.zeros(50, dtype=torch.int64)
+            assert crop_images(arena, matrices, (9, 13), image_index=index, border=border).isfinite().all()
 print("guarded")
 """
 
 
-def test_no_byte_outside_the_image_is_read(capfd):
-    run_under_isa("baseline", GUARDED)
+@pytest.mark.parametrize("isa", ["baseline", "avx512"])
+def test_no_byte_outside_the_image_is_read(isa, capfd):
+    run_under_isa(isa, GUARDED)
     assert "guarded" in capfd.readouterr().out
 
 

@@ -1,5 +1,6 @@
-// The CPU loop of crop_images for perspective, other borders and several samples per pixel. Samples of an affine map
-// lie on straight runs and go through the plain path's vectors; those of a perspective go one by one.
+// The CPU loop of crop_images for perspective, other borders and several samples per pixel. Wherever the image is, the
+// samples go through the plain path's vectors.
+#include "ops/crop_images/crop_images_perspective.h"
 #include "ops/crop_images/crop_images_run.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
@@ -16,17 +17,6 @@ struct ContinuedBorder {
     }
 };
 
-POSEOPS_INLINE void sample_perspective(const CropImagesArgs& args, const ImageView& image,
-                                       const SampleGrid& samples, int64_t u, int64_t v, int64_t count,
-                                       RunValues& out) {
-    for (int64_t i = 0; i < count; ++i) {
-        float values[3] = {args.border_value, args.border_value, args.border_value};
-        const FixedPosition at = perspective_position(samples.perspective, u + i, v);
-        if (at.valid) sample_anywhere(image, at.x, at.y, args.border, args.border_value, values);
-        for (int c = 0; c < 3; ++c) out.channel[c][i] = values[c];
-    }
-}
-
 // `count` samples from (u, v) of the crop of all samples, on its row v.
 POSEOPS_INLINE void sample_row(const CropImagesArgs& args, const ImageView& image, const SampleGrid& samples,
                                int64_t u, int64_t v, int64_t count, PixelPairs& scratch, RunValues& out) {
@@ -35,7 +25,7 @@ POSEOPS_INLINE void sample_row(const CropImagesArgs& args, const ImageView& imag
         return;
     }
     if (samples.is_perspective) {
-        sample_perspective(args, image, samples, u, v, count, out);
+        sample_perspective(args, image, samples.perspective, u, v, count, scratch, out);
         return;
     }
     const SourceGrid& grid = samples.grid;

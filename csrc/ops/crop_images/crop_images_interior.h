@@ -61,39 +61,70 @@ struct ByteByByte {
     }
 };
 
+template <class Reader>
+POSEOPS_INLINE void gather_pixel(const ImageView& image, int64_t x, int64_t y, int64_t i, PixelPairs& out) {
+    const uint8_t* pixel =
+        image.data + whole_pixel(y) * image.row_stride + whole_pixel(x) * image.column_stride;
+    const uint64_t top = Reader::load(image, pixel);
+    const uint64_t bottom = Reader::load(image, pixel + image.row_stride);
+    std::memcpy(out.top + 2 * i, &top, sizeof(top));
+    std::memcpy(out.bottom + 2 * i, &bottom, sizeof(bottom));
+}
+
 // All four neighbours of all positions are pixels of the image.
 template <class Reader>
 POSEOPS_INLINE void gather(const ImageView& image, Run run, int64_t count, PixelPairs& out) {
     for (int64_t i = 0; i < count; ++i) {
-        const uint8_t* pixel =
-            image.data + whole_pixel(run.y) * image.row_stride + whole_pixel(run.x) * image.column_stride;
-        const uint64_t top = Reader::load(image, pixel);
-        const uint64_t bottom = Reader::load(image, pixel + image.row_stride);
-        std::memcpy(out.top + 2 * i, &top, sizeof(top));
-        std::memcpy(out.bottom + 2 * i, &bottom, sizeof(bottom));
+        gather_pixel<Reader>(image, run.x, run.y, i, out);
         run.x += run.xu;
         run.y += run.yu;
     }
 }
 
+enum class PairReader { kEightBytes, kSixBytes, kByteByByte };
+
+// What reads a run whose lowest position is in the row `lowest_row`.
+POSEOPS_INLINE PairReader reader_of_run(const ImageView& image, int64_t lowest_row) {
+    if (image.channel_stride != 1 || image.column_stride != 3) return PairReader::kByteByByte;
+    // The row below is read too. Behind the last row there may be no more bytes; behind any other there is the next.
+    const bool is_followed =
+        lowest_row + 1 < image.height - 1 && image.row_stride >= int64_t{3} * image.width;
+    return is_followed ? PairReader::kEightBytes : PairReader::kSixBytes;
+}
+
 POSEOPS_INLINE void gather_interior(const ImageView& image, const Run& run, int64_t count, PixelPairs& out) {
-    if (image.channel_stride != 1 || image.column_stride != 3) {
-        gather<ByteByByte>(image, run, count, out);
-        return;
-    }
-    // Behind the last row there may be no more bytes; behind any other there is the next row.
     const int64_t first_row = whole_pixel(run.y);
     const int64_t last_row = whole_pixel(run.y + (count - 1) * run.yu);
-    const int64_t lowest_row = (first_row > last_row ? first_row : last_row) + 1;
-    if (lowest_row < image.height - 1 && image.row_stride >= int64_t{3} * image.width) {
-        gather<EightBytes>(image, run, count, out);
-    } else {
-        gather<SixBytes>(image, run, count, out);
+    switch (reader_of_run(image, first_row > last_row ? first_row : last_row)) {
+        case PairReader::kEightBytes:
+            gather<EightBytes>(image, run, count, out);
+            return;
+        case PairReader::kSixBytes:
+            gather<SixBytes>(image, run, count, out);
+            return;
+        case PairReader::kByteByByte:
+            gather<ByteByByte>(image, run, count, out);
+            return;
     }
 }
 
 POSEOPS_INLINE float byte_of(uint32_t word, int byte) {
     return static_cast<float>(static_cast<int32_t>((word >> (8 * byte)) & 255u));
+}
+
+// Pixel pair i, blended into place `at`.
+POSEOPS_INLINE void blend_pair(const PixelPairs& in, int32_t i, float right_weight, float bottom_weight,
+                               RunValues& out, int64_t at) {
+    const uint32_t top = in.top[2 * i];
+    const uint32_t top_end = in.top[2 * i + 1];
+    const uint32_t bottom = in.bottom[2 * i];
+    const uint32_t bottom_end = in.bottom[2 * i + 1];
+    out.channel[0][at] = bilinear(byte_of(top, 0), byte_of(top, 3), byte_of(bottom, 0), byte_of(bottom, 3),
+                                  right_weight, bottom_weight);
+    out.channel[1][at] = bilinear(byte_of(top, 1), byte_of(top_end, 0), byte_of(bottom, 1),
+                                  byte_of(bottom_end, 0), right_weight, bottom_weight);
+    out.channel[2][at] = bilinear(byte_of(top, 2), byte_of(top_end, 1), byte_of(bottom, 2),
+                                  byte_of(bottom_end, 1), right_weight, bottom_weight);
 }
 
 // The weights need only the low words of the positions, so 32-bit vectors serve.
@@ -104,18 +135,7 @@ POSEOPS_INLINE void blend(const PixelPairs& in, const Run& run, int64_t count, R
     const uint32_t xu = static_cast<uint32_t>(run.xu);
     const uint32_t yu = static_cast<uint32_t>(run.yu);
     for (int32_t i = 0; i < static_cast<int32_t>(count); ++i) {
-        const float right_weight = fraction(x);
-        const float bottom_weight = fraction(y);
-        const uint32_t top = in.top[2 * i];
-        const uint32_t top_end = in.top[2 * i + 1];
-        const uint32_t bottom = in.bottom[2 * i];
-        const uint32_t bottom_end = in.bottom[2 * i + 1];
-        out.channel[0][offset + i] = bilinear(byte_of(top, 0), byte_of(top, 3), byte_of(bottom, 0),
-                                              byte_of(bottom, 3), right_weight, bottom_weight);
-        out.channel[1][offset + i] = bilinear(byte_of(top, 1), byte_of(top_end, 0), byte_of(bottom, 1),
-                                              byte_of(bottom_end, 0), right_weight, bottom_weight);
-        out.channel[2][offset + i] = bilinear(byte_of(top, 2), byte_of(top_end, 1), byte_of(bottom, 2),
-                                              byte_of(bottom_end, 1), right_weight, bottom_weight);
+        blend_pair(in, i, fraction(x), fraction(y), out, offset + i);
         x += xu;
         y += yu;
     }
