@@ -89,16 +89,22 @@ POSEOPS_INLINE bool covers_map(const GaussianJoint& joint, const Extent& extent)
            joint.y.end == extent.height;
 }
 
-// Row y of one joint's window.
+// One joint's window: rows with the factors `across`, each times that of `down`.
 template <class T, class Real>
-POSEOPS_INLINE void draw_row(const GaussianForm& form, const GaussianJoint& joint, const Real* across,
-                             Real down, T* row, int64_t width, bool fresh) {
+POSEOPS_INLINE void draw_window(const GaussianForm& form, const GaussianJoint& joint, const Real* across,
+                                const Real* down, T* map, int64_t width, bool fresh) {
     const int32_t begin = joint.x.begin;
     const int32_t end = joint.x.end;
     if (form.encoding == GaussianEncoding::kCmu) {
-        write_row(row, across, CutFactor<Real>{down, gaussian_cut<Real>(form)}, begin, end, width, fresh);
-    } else {
-        write_row(row, across, down, begin, end, width, fresh);
+        const Real cut = gaussian_cut<Real>(form);
+        for (int32_t y = joint.y.begin; y < joint.y.end; ++y) {
+            const CutFactor<Real> factor = {down[y], cut};
+            write_row(map + y * width, across, factor, begin, end, width, fresh);
+        }
+        return;
+    }
+    for (int32_t y = joint.y.begin; y < joint.y.end; ++y) {
+        write_row(map + y * width, across, down[y], begin, end, width, fresh);
     }
 }
 
@@ -116,9 +122,7 @@ POSEOPS_INLINE double draw_map(const GaussianHeatmapArgs& args, const Extent& ex
         if (!joint.drawn) continue;
         fill_gaussian(across, joint.x, extent.width, args, false);
         fill_gaussian_rows(down, joint, args, false);
-        for (int32_t y = joint.y.begin; y < joint.y.end; ++y) {
-            draw_row(args, joint, across, down[y], map + y * extent.width, extent.width, first);
-        }
+        draw_window(args, joint, across, down, map, extent.width, first);
     }
     return weight;
 }
@@ -161,6 +165,7 @@ template <class T>
 POSEOPS_INLINE void draw_windows(const GaussianHeatmapArgs& args, const Extent& extent,
                                  const ImageRows<T>& rows) {
     const int64_t length = extent.width * extent.joints;
+    const auto cut = gaussian_cut<compute_t<T>>(args);
     write_zeros(rows.image + rows.y_begin * length, (rows.y_end - rows.y_begin) * length);
     for (int64_t i = rows.people.begin * extent.joints; i < rows.people.end * extent.joints; ++i) {
         const int64_t k = i % extent.joints;
@@ -171,7 +176,8 @@ POSEOPS_INLINE void draw_windows(const GaussianHeatmapArgs& args, const Extent& 
         const int64_t first = joint.y.begin > rows.y_begin ? joint.y.begin : rows.y_begin;
         const int64_t past = joint.y.end < rows.y_end ? joint.y.end : rows.y_end;
         for (int64_t y = first; y < past; ++y) {
-            draw_row(args, joint, rows.across, rows.down[y], rows.line, extent.width, true);
+            const CutFactor<compute_t<T>> factor = {rows.down[y], cut};
+            write_row(rows.line, rows.across, factor, joint.x.begin, joint.x.end, extent.width, true);
             T* target = rows.image + y * length + k;
             for (int32_t x = joint.x.begin; x < joint.x.end; ++x) {
                 T* pixel = target + x * extent.joints;
