@@ -3,13 +3,13 @@
 Arrays: keypoints (N, K, 2), labelled (N, K) bool, boxes (N, 4) xywh; N people, K joints.
 """
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pyposeops.metrics import COCOeval
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def oks_ap(
     *,
     image_ids: Sequence[int],
 ) -> dict[str, float]:
-    """COCO's ten keypoint figures, by pycocotools.
+    """COCO's ten keypoint figures.
 
     Args:
         ground_truth: COCO keypoint dictionary with integer ids.
@@ -97,19 +97,9 @@ def oks_ap(
         sigmas: OKS constant of each joint.
         image_ids: Images that count.
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {"info": {}, **ground_truth}
-        truth.createIndex()
-        scoring = COCOeval(truth, truth.loadRes(results), "keypoints")
-        scoring.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
-        scoring.params.imgIds = sorted(image_ids)
-        scoring.params.catIds = sorted({result["category_id"] for result in results})
-        scoring.evaluate()
-        scoring.accumulate()
-        scoring.summarize()
-    names = ("AP", "AP50", "AP75", "AP medium", "AP large", "AR", "AR50", "AR75", "AR medium", "AR large")
-    return dict(zip(names, map(float, scoring.stats), strict=True))
+    scoring = COCOeval(ground_truth, results, sigmas=sigmas)
+    scoring.params.imgIds = sorted(image_ids)
+    scoring.params.catIds = sorted({result["category_id"] for result in results})
+    scoring.evaluate()
+    scoring.accumulate()
+    return scoring.figures()

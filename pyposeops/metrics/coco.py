@@ -23,6 +23,20 @@ from pyposeops.metrics.keypoint_sets import COCO_17, CROWDPOSE_14
 IOU_TYPES = ("keypoints", "keypoints_crowd")
 CROWD_SPLITS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, np.inf)}
 
+# Name -> what it is the mean of, at which threshold (None: at all), over people of which area.
+_LINES: dict[str, tuple[str, float | None, str]] = {
+    "AP": ("precision", None, "all"),
+    "AP50": ("precision", 0.5, "all"),
+    "AP75": ("precision", 0.75, "all"),
+    "AP medium": ("precision", None, "medium"),
+    "AP large": ("precision", None, "large"),
+    "AR": ("recall", None, "all"),
+    "AR50": ("recall", 0.5, "all"),
+    "AR75": ("recall", 0.75, "all"),
+    "AR medium": ("recall", None, "medium"),
+    "AR large": ("recall", None, "large"),
+}
+
 
 class Params:
     """The settings of an evaluation; all may be changed before ``evaluate``. Names are those of pycocotools."""
@@ -263,27 +277,33 @@ class COCOeval:
         return self._matched
 
     def summarize(self) -> None:
-        """Print the figures, and keep them in ``stats``.
+        """Print the figures, one per line, and keep their numbers in ``stats``, in the order of :meth:`figures`."""
+        found = self.figures()
+        for name, line in _LINES.items():
+            if name in found:
+                print(self._line(found[name], *line))
+        for name, value in found.items():
+            if name not in _LINES:
+                print(
+                    f" Average Precision  (AP) @[ crowd index={name.removeprefix('AP '):<7} ] = {value:0.3f}"
+                )
+        self.stats = np.array(list(found.values()))
 
-        keypoints: AP, AP at 0.5, AP at 0.75, AP of medium and of large people, then the same five of AR.
-        keypoints_crowd: AP, AP50, AP75, AR, AR50, AR75, then AP of easy, medium and hard images.
+    def figures(self) -> dict[str, float]:
+        """The numbers of :meth:`summarize` by name; -1 where no person counts.
+
+        keypoints: AP, AP50, AP75, AP medium, AP large, then the same five of AR.
+        keypoints_crowd: AP, AP50, AP75, AR, AR50, AR75, then AP easy, AP medium, AP hard.
         """
         if not self.eval:
             raise RuntimeError("call accumulate() first")
-        if self.params.iouType == "keypoints_crowd":
-            self.stats = self._summarize_crowd()
-            return
-        parts = ((None, "all"), (0.5, "all"), (0.75, "all"), (None, "medium"), (None, "large"))
-        figures = [self._figure(kind, *part) for kind in ("precision", "recall") for part in parts]
-        self.stats = np.array(figures)
-
-    def _summarize_crowd(self) -> Floats:
-        parts = ((None, "all"), (0.5, "all"), (0.75, "all"))
-        figures = [self._figure(kind, *part) for kind in ("precision", "recall") for part in parts]
-        for name, value in self.crowd_split().items():
-            print(f" Average Precision  (AP) @[ crowd index={name:<7} ] = {value:0.3f}")
-            figures.append(value)
-        return np.array(figures)
+        crowd = self.params.iouType == "keypoints_crowd"
+        found = {
+            name: self._figure(*line) for name, line in _LINES.items() if not (crowd and line[2] != "all")
+        }
+        if crowd:
+            found.update({f"AP {name}": value for name, value in self.crowd_split().items()})
+        return found
 
     def crowd_split(self) -> dict[str, float]:
         """AP of the images below 0.2, below 0.8 and from 0.8 crowd index on, as CrowdPose has them; -1 for none."""
@@ -305,10 +325,11 @@ class COCOeval:
                 found[name] = float(np.mean(values[values > -1])) if (values > -1).any() else -1.0
         return found
 
+    def _limit(self) -> int:
+        return 20 if self.strict else self.params.maxDets[-1]
+
     def _figure(self, kind: str, threshold: float | None, area: str) -> float:
-        """One line of the summary: its number, printed on the way."""
         params = self.params
-        limit = 20 if self.strict else params.maxDets[-1]
         values = self.eval[kind]
         if threshold is not None:
             same = np.asarray(params.iouThrs) == threshold
@@ -316,18 +337,20 @@ class COCOeval:
                 same = np.isclose(params.iouThrs, threshold, rtol=0, atol=1e-9)
             values = values[np.flatnonzero(same)]
         areas = [i for i, label in enumerate(params.areaRngLbl) if label == area]
-        limits = [i for i, number in enumerate(params.maxDets) if number == limit]
+        limits = [i for i, number in enumerate(params.maxDets) if number == self._limit()]
         values = values[..., areas, limits]
         values = values[values > -1]
-        figure = float(np.mean(values)) if len(values) else -1.0
+        return float(np.mean(values)) if len(values) else -1.0
+
+    def _line(self, figure: float, kind: str, threshold: float | None, area: str) -> str:
+        params = self.params
         title = "Average Precision  (AP)" if kind == "precision" else "Average Recall     (AR)"
         iou = (
             f"{params.iouThrs[0]:0.2f}:{params.iouThrs[-1]:0.2f}"
             if threshold is None
             else f"{threshold:0.2f}"
         )
-        print(f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={limit:>3d} ] = {figure:0.3f}")
-        return figure
+        return f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={self._limit():>3d} ] = {figure:0.3f}"
 
     @property
     def ious(self) -> dict[tuple[int, int], Any]:
