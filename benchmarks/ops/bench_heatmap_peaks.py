@@ -16,6 +16,7 @@ PEOPLE = 5
 SIGMA_PX = 2.0
 NOISE = 0.02
 MAX_PEAKS = 30
+ANY_ORDER = Tolerance(absolute=1e-3, outliers=1e-3)  # topk lists equal scores in any order
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def _case(setting: Setting, *, compile_it: bool = False, quick: bool = False) ->
     if setting.refine == "quarter" and setting.dtype == torch.float32:
         rule = {"window": setting.window, "max_peaks": MAX_PEAKS, "threshold": setting.threshold}
         vectorised = partial(torch_peaks, **rule)
-        alternatives["torch-eager"] = Alternative(vectorised)
+        alternatives["torch-eager"] = Alternative(vectorised, tolerance=ANY_ORDER)
         if compile_it:
-            alternatives["torch-compile"] = compiled(vectorised)
+            alternatives["torch-compile"] = compiled(vectorised, tolerance=ANY_ORDER)
             alternatives["scipy"] = Alternative(
                 partial(scipy_peaks, **rule),
                 prepare=lambda maps: (maps.contiguous().numpy(),),
