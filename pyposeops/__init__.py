@@ -43,6 +43,8 @@ from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.soft_argmax import SoftArgmax, soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
+from pyposeops.ops.spatial_transformer import paste_back, spatial_transformer
+from pyposeops.ops.theta import invert_theta, paste_back_keypoints, theta_from_affine
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
 __version__: str = _core.version
@@ -91,6 +93,7 @@ __all__ = [
     "heatmap_to_crop",
     "invert_affine",
     "invert_perspective",
+    "invert_theta",
     "joints_mse_loss",
     "keypoint_boxes",
     "nn",
@@ -98,6 +101,8 @@ __all__ = [
     "ohkm_loss",
     "oks_loss",
     "part_affinity_field",
+    "paste_back",
+    "paste_back_keypoints",
     "project_points",
     "reference",
     "simcc_label",
@@ -105,6 +110,8 @@ __all__ = [
     "soft_argmax_1d",
     "soft_argmax_2d",
     "soft_argmax_3d",
+    "spatial_transformer",
+    "theta_from_affine",
     "transform_keypoints",
     "triangulate_points",
 ]

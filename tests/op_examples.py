@@ -45,6 +45,12 @@ def _affines(dtype: torch.dtype) -> Tensor:
     return torch.tensor([[[0.9, 0.2, 3.0], [-0.2, 0.9, 4.0]]] * 2, dtype=dtype)
 
 
+def _thetas(dtype: torch.dtype) -> Tensor:
+    return torch.tensor(
+        [[[0.8, 0.1, 0.05], [-0.2, 0.7, -0.1]], [[1.3, 0.0, 0.2], [0.1, 0.9, 0.3]]], dtype=dtype
+    )
+
+
 def _boxes(dtype: torch.dtype) -> Tensor:
     return torch.tensor([[4.0, 3.0, 20.0, 24.0], [-5.0, 2.0, 16.0, 20.0]], dtype=dtype)
 
@@ -242,6 +248,7 @@ EXAMPLES: dict[str, Example] = {
         gradient=("matrices",),
         batched=("matrices",),
     ),
+    "invert_theta": Example(lambda dtype: {"theta": _thetas(dtype)}, gradient=("theta",), batched=("theta",)),
     "joints_mse_loss": Example(
         lambda dtype: {"pred": _maps(dtype), "target": _maps(dtype, 1), "weights": _weights()},
         gradient=("pred", "target"),
@@ -287,6 +294,21 @@ EXAMPLES: dict[str, Example] = {
         },
         batched=("keypoints", "visibility"),
     ),
+    "paste_back": Example(
+        lambda dtype: {"maps": _maps(dtype), "theta": _thetas(dtype), "size": (9, 11)},
+        gradient=("maps", "theta"),
+        batched=("maps", "theta"),
+    ),
+    "paste_back_keypoints": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 5).to(dtype),
+            "theta": _thetas(dtype),
+            "size": (16, 12),
+            "input_size": (32, 40),
+        },
+        gradient=("keypoints", "theta"),
+        batched=("keypoints", "theta"),
+    ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
         gradient=("points", "cameras"),
@@ -327,6 +349,16 @@ EXAMPLES: dict[str, Example] = {
         lambda dtype: {"heatmaps": 8 * _random(2, 5, 4, 6, 5).to(dtype), "covariance": True},
         gradient=("heatmaps",),
         batched=("heatmaps",),
+    ),
+    "spatial_transformer": Example(
+        lambda dtype: {"input": _maps(dtype), "theta": _thetas(dtype), "size": (9, 11)},
+        gradient=("input", "theta"),
+        batched=("input", "theta"),
+    ),
+    "theta_from_affine": Example(
+        lambda dtype: {"affines": _affines(dtype), "input_size": (32, 40), "size": (16, 12)},
+        gradient=("affines",),
+        batched=("affines",),
     ),
     "transform_keypoints": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "affines": _affines(dtype)},

@@ -27,6 +27,7 @@ ELEMENTARY = {
     "invert_affine",
     "invert_perspective",
     "keypoint_boxes",
+    "theta_from_affine",
     "transform_keypoints",
 }
 

@@ -15,6 +15,7 @@ from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
+from pyposeops.reference.spatial_transformer import spatial_transformer
 
 __all__ = [
     "associative_embedding_loss",
@@ -34,4 +35,5 @@ __all__ = [
     "soft_argmax_1d",
     "soft_argmax_2d",
     "soft_argmax_3d",
+    "spatial_transformer",
 ]
