@@ -192,20 +192,6 @@ def test_sigmoid_and_sum_as_in_alphapose(generator):
             np.testing.assert_allclose(got.confidence[0, k], heat[0, k].max(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("normalized", [False, True])
-def test_equals_kornia(generator, normalized):
-    kornia = pytest.importorskip(
-        "kornia", minversion="0.9", reason="kornia divides by the temperature from 0.9 on"
-    )
-    maps = random_maps(generator, 4, 5, *SIZES[2])
-    want = kornia.geometry.subpix.spatial_soft_argmax2d(
-        maps, temperature=torch.tensor(0.25), normalized_coordinates=normalized
-    )
-    coordinates = "corners" if normalized else "pixel"
-    got = soft_argmax_2d(maps, inverse_temperature=4.0, coordinates=coordinates).coords
-    assert_same(got, want, rtol=1e-5, atol=2e-5)
-
-
 @pytest.mark.parametrize("beta", [1.0, 2.5])
 def test_closer_to_the_truth_than_a_float32_expectation(generator, beta):
     """Column sums are short and positions enter in double: 50 times closer than float32 sums over the whole map."""
