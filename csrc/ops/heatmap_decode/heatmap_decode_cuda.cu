@@ -18,7 +18,8 @@ constexpr int kChannelsPerSector = kSectorBytes / static_cast<int>(sizeof(T));
 // A 64 x 48 map of float32 is six 16-byte loads for each of 128 threads.
 template <int kChannels>
 constexpr int kThreads = kChannels == 1 ? 128 : 512;
-// Residence on the smallest architecture; leaves 64 registers a thread, with which nothing is spilled.
+// Residence on the smallest architecture; leaves 64 registers a thread, with which nothing is
+// spilled but a few words by the flip test in float64.
 constexpr int kThreadsPerMultiprocessor = 1024;
 
 // ---- argmax -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kTile = 32;  // pixels of a tile on each side; a lane per column
 constexpr int kWarps = 8;
+constexpr int kBlocksPerMultiprocessor = 4;  // at least; leaves 64 registers a thread
 constexpr int kRows = kTile + kMaxBlurKernel - 1;
 
 // The map's value at (x, y); beyond the border 0 or, `reflect`, that of the pixel mirrored at it.
@@ -123,7 +124,7 @@ __device__ void store_megvii(const HeatmapDecodeArgs& args, const MergedPixels<T
 // Block = one map, 8 warps on tiles of 32 x 32 pixels one after the other. A tile and the rows around it are smoothed
 // along x into shared memory (at most 94 rows, 12 KB in float), then along y; pixels come from the caches.
 template <class T>
-__global__ void __launch_bounds__(kWarps* kWarpSize)
+__global__ void __launch_bounds__(kWarps* kWarpSize, kBlocksPerMultiprocessor)
     heatmap_decode_smoothed_kernel(const __grid_constant__ HeatmapDecodeArgs args,
                                    const __grid_constant__ BlurTaps<compute_t<T>> taps) {
     using Real = compute_t<T>;
