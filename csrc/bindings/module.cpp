@@ -14,6 +14,7 @@ namespace py = pybind11;
 
 namespace pyposeops {
 
+void bind_adaptive_wing_loss(py::module_& module);
 void bind_associative_embedding_loss(py::module_& module);
 void bind_coco(py::module_& module);
 void bind_coco_records(py::module_& module);
@@ -81,6 +82,7 @@ PYBIND11_MODULE(_core, module) {
     module.def("bind_torch_tensor_type", &bind_torch_tensor_type);
     module.def("forget_torch_tensor_type", &forget_torch_tensor_type);
 
+    bind_adaptive_wing_loss(module);
     bind_associative_embedding_loss(module);
     bind_coco(module);
     bind_coco_records(module);

@@ -2,13 +2,119 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pyposeops._library import accepts_numpy, choice
-from pyposeops.ops._loss import REDUCTIONS, Reduction, as_computed, check_maps, check_weights, reduce_losses
+from pyposeops import _core, reference
+from pyposeops._library import accepts_numpy, choice, register
+from pyposeops.ops._loss import (
+    REDUCTIONS,
+    Reduction,
+    allocate,
+    gradient_gain,
+    join_parts,
+    loss_scale,
+    name_of,
+    take_gradient,
+)
+from pyposeops.ops.joints_mse_loss import scale_gradient
+
+
+def _kernel(
+    pred: Tensor,
+    target: Tensor,
+    alpha: float,
+    omega: float,
+    epsilon: float,
+    theta: float,
+    reduction: int,
+    weights: Tensor | None = None,
+    with_gradient: bool = False,
+) -> tuple[Tensor, Tensor]:
+    losses, gradient = allocate(pred, with_gradient)
+    _core.adaptive_wing_loss(
+        pred,
+        target,
+        weights,
+        alpha,
+        omega,
+        epsilon,
+        theta,
+        loss_scale(pred, reduction),
+        gradient_gain(pred, reduction),
+        losses,
+        gradient if with_gradient else None,
+    )
+    return losses, gradient
+
+
+def _fake(
+    pred: Tensor,
+    target: Tensor,
+    alpha: float,
+    omega: float,
+    epsilon: float,
+    theta: float,
+    reduction: int,
+    weights: Tensor | None = None,
+    with_gradient: bool = False,
+) -> tuple[Tensor, Tensor]:
+    return allocate(pred, with_gradient)
+
+
+_forward_op = register(
+    "adaptive_wing_loss(Tensor pred, Tensor target, float alpha, float omega, float epsilon, float theta, "
+    "int reduction, Tensor? weights=None, bool with_gradient=False) -> (Tensor losses, Tensor gradient)",
+    _kernel,
+    _fake,
+)
+
+
+class _AdaptiveWingLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        pred: Tensor,
+        target: Tensor,
+        weights: Tensor | None,
+        shape: tuple[float, ...],
+        reduction: int,
+    ) -> Tensor:
+        losses, ctx.gradient = _forward_op(pred, target, *shape, reduction, weights, True)
+        ctx.save_for_backward(pred, target, weights)
+        ctx.options = shape, reduction
+        return join_parts(losses, reduction)
+
+    @staticmethod
+    def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor | None, ...]:
+        pred, target, weights = ctx.saved_tensors
+        shape, reduction = ctx.options
+        if torch.is_grad_enabled():  # create_graph=True
+            return _differentiable_backward(ctx, grad_losses), None, None, None, None
+        gradient = take_gradient(ctx)
+        if gradient is None:  # a second backward through a retained graph
+            _, gradient = _forward_op(pred, target, *shape, reduction, weights, True)
+        return scale_gradient(gradient, grad_losses, reduction), None, None, None, None
+
+
+def _differentiable_backward(ctx: Any, grad_losses: Tensor) -> Tensor:
+    """The gradient as a graph of PyTorch's own operations, through the definition: for second derivatives."""
+    pred, target, weights = ctx.saved_tensors
+    (alpha, omega, epsilon, theta), reduction = ctx.options
+    losses = reference.adaptive_wing_loss(
+        pred,
+        target,
+        weights,
+        alpha=alpha,
+        omega=omega,
+        epsilon=epsilon,
+        theta=theta,
+        reduction=name_of(REDUCTIONS, reduction),
+    )
+    gradient: Tensor = torch.autograd.grad(losses, pred, grad_losses, create_graph=True)[0]
+    return gradient
 
 
 @accepts_numpy
@@ -39,7 +145,7 @@ def adaptive_wing_loss(
 
     Returns:
         The loss, float32 (float64 for float64 predictions). NaN predictions that count give NaN. Twice differentiable
-        where d is not 0 (the power n of d lies between 1 and 2).
+        where d is not 0 (the power n of d lies between 1 and 2); second derivatives run through the definition.
 
     Raises:
         ValueError: shapes that do not fit, ``alpha`` not above 1, another parameter not above 0, or an unknown
@@ -55,27 +161,9 @@ def adaptive_wing_loss(
     section 4.
     """
     code = choice(reduction, REDUCTIONS, "reduction")
-    check_maps(pred, target)
-    check_weights(pred, weights)
-    for name, value, low in (
-        ("alpha", alpha, 1),
-        ("omega", omega, 0),
-        ("epsilon", epsilon, 0),
-        ("theta", theta, 0),
-    ):
-        if not value > low:
-            raise ValueError(f"{name}: expected a number above {low}, got {value}")
-    pred = as_computed(pred, "pred")
-    target = target.detach().to(pred.dtype)
-    difference = pred - target
-    if weights is not None:
-        weights = weights.detach().to(pred.dtype).nan_to_num(nan=0.0)
-        difference = torch.where(weights[..., None, None] != 0, difference, 0.0)
-    distance = difference.abs()
-    power = alpha - target
-    at_theta = torch.exp(power * math.log(theta / epsilon))  # (theta / epsilon)^n
-    slope = omega * power * at_theta / ((1 + at_theta) * theta)
-    curved = omega * torch.log1p((distance / epsilon) ** power)
-    linear = slope * (distance - theta) + omega * torch.log1p(at_theta)
-    losses = torch.where(distance < theta, curved, linear).mean((2, 3))
-    return reduce_losses(losses if weights is None else losses * weights, code)
+    shape = alpha, omega, epsilon, theta
+    if torch.is_grad_enabled() and pred.requires_grad:
+        loss: Tensor = _AdaptiveWingLoss.apply(pred, target, weights, shape, code)
+        return loss
+    losses, _ = _forward_op(pred, target, *shape, code, weights)
+    return join_parts(losses, code)

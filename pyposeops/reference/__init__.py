@@ -1,5 +1,6 @@
 """The definitions: every operator in plain PyTorch, readable beside its paper, as precise as its input, not fast."""
 
+from pyposeops.reference.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
 from pyposeops.reference.crop_features import crop_features
 from pyposeops.reference.crop_images import crop_images
@@ -18,6 +19,7 @@ from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft
 from pyposeops.reference.spatial_transformer import spatial_transformer
 
 __all__ = [
+    "adaptive_wing_loss",
     "associative_embedding_loss",
     "crop_features",
     "crop_images",

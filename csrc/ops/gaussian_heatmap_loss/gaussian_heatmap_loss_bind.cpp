@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "bindings/gaussian_joints.h"
-#include "bindings/squared_error.h"
+#include "bindings/map_error.h"
 #include "bindings/tensor_import.h"
 #include "core/check.h"
 #include "ops/gaussian_heatmap_loss/gaussian_heatmap_loss.h"
@@ -40,8 +40,8 @@ void forward(py::handle pred, py::handle keypoints, py::handle visibility, py::h
     const ImportedTensor results(losses, "losses", Access::kWrite);
     const std::optional<ImportedTensor> slope = import_optional(gradient, "gradient");
     GaussianHeatmapLossArgs args = {};
-    args.error = squared_error_args(predictions.view(), results.view(), slope, squared_weight, loss_scale,
-                                    gradient_scale);
+    args.error =
+        map_error_args(predictions.view(), results.view(), slope, squared_weight, loss_scale, gradient_scale);
     static_cast<GaussianForm&>(args.own) = gaussian_form(encoding, compat, kernel_size, stride_y, stride_x);
     set_gaussian_people(args.own, points.view(), seen.view());
     set_gaussian_sigma(args.own, per_joint, sigma_px);

@@ -2,14 +2,14 @@
 #include <cstring>
 
 #include "core/gaussian_people.h"
+#include "core/map_error_cpu.h"
 #include "core/scratch.h"
-#include "core/squared_error_cpu.h"
 #include "ops/gaussian_heatmap_loss/gaussian_heatmap_loss.h"
 
 namespace pyposeops::POSEOPS_ISA_NAMESPACE {
 namespace {
 
-// The Target of core/squared_error_cpu.h.
+// The Target of core/map_error_cpu.h.
 template <class Real>
 class GaussianTarget {
   public:
@@ -58,8 +58,8 @@ class GaussianTarget {
 void gaussian_heatmap_loss(const GaussianHeatmapLossArgs& args) {
     visit_floating(args.error.pred.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        squared_error<T>(args.error,
-                         [&](int64_t channels) { return GaussianTarget<compute_t<T>>(args, channels); });
+        map_error<T>(args.error, SquaredError{},
+                     [&](int64_t channels) { return GaussianTarget<compute_t<T>>(args, channels); });
     });
 }
 

@@ -1,7 +1,7 @@
 // gaussian_heatmap_loss on CUDA: the target is evaluated at the pixel, from joints staged in shared memory.
 #include "core/convert.h"
 #include "core/cuda/gaussian.cuh"
-#include "core/cuda/squared_error.cuh"
+#include "core/cuda/map_error.cuh"
 #include "ops/gaussian_heatmap_loss/gaussian_heatmap_loss.h"
 
 namespace pyposeops {
@@ -48,7 +48,7 @@ struct StagedPeople {
     }
 };
 
-// The Target of core/cuda/squared_error.cuh.
+// The Target of core/cuda/map_error.cuh.
 template <class Real>
 struct GaussianTarget {
     GaussianJointTensors own;
@@ -93,7 +93,8 @@ void gaussian_heatmap_loss_cuda(const GaussianHeatmapLossArgs& args, StreamHandl
         using Real = compute_t<T>;
         const GaussianTarget<Real> target = {args.own, args.others, static_cast<Real>(args.others_weight),
                                              people_of(args.own), people_of(args.others)};
-        launch_squared_error<T>(args.error, target, true, as_cuda_stream(stream), "gaussian_heatmap_loss");
+        launch_map_error<T>(args.error, SquaredError{}, target, as_cuda_stream(stream),
+                            "gaussian_heatmap_loss");
     });
 }
 

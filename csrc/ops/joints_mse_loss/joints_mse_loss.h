@@ -1,8 +1,7 @@
 // joints_mse_loss: weighted squared error of heat maps against stored targets, one loss per joint.
 //
-// error    pred (B, K, H, W), losses (B, K, S) and, where wanted, the gradient: core/squared_error.h
-// target   (B, K, H, W) any floating dtype, any strides
-// weights  (B, K) any dtype, any strides, or no data: all 1; NaN counts as 0
+// error    pred (B, K, H, W), losses (B, K, S) and, where wanted, the gradient: core/map_error.h
+// target   with the weights: core/stored_target.h
 //
 // joints_mse_loss_backward: multiplies a stored gradient (B, K, H, W), any strides, by factor * scale in place. factor
 // (B, K) of the gradient's compute dtype, any strides (0 for one value). Maps whose product is 1 are not touched.
@@ -11,16 +10,16 @@
 #include "core/convert.h"
 #include "core/cpu_isa.h"
 #include "core/cuda_operator.h"
-#include "core/squared_error.h"
+#include "core/map_error.h"
+#include "core/stored_target.h"
 #include "core/tensor_view.h"
 #include "ops/joints_mse_loss/joints_mse_loss_math.h"
 
 namespace pyposeops {
 
 struct JointsMseLossArgs {
-    SquaredErrorArgs error;
-    TensorView target;
-    TensorView weights;
+    MapErrorArgs error;
+    StoredTarget target;
 };
 
 struct JointsMseLossBackwardArgs {
@@ -28,14 +27,6 @@ struct JointsMseLossBackwardArgs {
     TensorView factor;
     double scale;
 };
-
-POSEOPS_HD double load_weight(const JointsMseLossArgs& args, int64_t b, int64_t k) {
-    const TensorView& weights = args.weights;
-    if (weights.data == nullptr) return 1.0;
-    const int64_t at = b * weights.strides[0] + k * weights.strides[1];
-    const double weight = load_any<double>(weights.data, weights.dtype, at);
-    return weight == weight ? weight : 0.0;
-}
 
 template <class Real>
 POSEOPS_HD Real load_factor(const JointsMseLossBackwardArgs& args, int64_t b, int64_t k) {

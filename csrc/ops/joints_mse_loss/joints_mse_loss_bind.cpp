@@ -1,7 +1,7 @@
 // Checks the arguments of joints_mse_loss and picks the device.
 #include <optional>
 
-#include "bindings/squared_error.h"
+#include "bindings/map_error.h"
 #include "bindings/tensor_import.h"
 #include "core/check.h"
 #include "ops/joints_mse_loss/joints_mse_loss.h"
@@ -19,18 +19,9 @@ void forward(py::handle pred, py::handle target, py::handle weights, bool square
     const ImportedTensor results(losses, "losses", Access::kWrite);
     const std::optional<ImportedTensor> slope = import_optional(gradient, "gradient");
     JointsMseLossArgs args = {};
-    args.error = squared_error_args(predictions.view(), results.view(), slope, squared_weight, loss_scale,
-                                    gradient_scale);
-    const int64_t* shape = args.error.pred.shape;
-    args.target = targets.view();
-    check_shape(args.target, "target", {shape[0], shape[1], shape[2], shape[3]}, "the shape of pred");
-    check_dtype(args.target, "target", {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
-    check_same_device(args.target, "target", args.error.pred, "pred");
-    if (per_joint) {
-        args.weights = per_joint->view();
-        check_shape(args.weights, "weights", {shape[0], shape[1]}, "(B, K)");
-        check_same_device(args.weights, "weights", args.error.pred, "pred");
-    }
+    args.error =
+        map_error_args(predictions.view(), results.view(), slope, squared_weight, loss_scale, gradient_scale);
+    args.target = stored_target(targets.view(), per_joint, args.error.pred);
     if (args.error.losses.numel() == 0) return;
     run_on_device(args.error.pred.device, args, &joints_mse_loss_cpu, &joints_mse_loss_cuda);
 }

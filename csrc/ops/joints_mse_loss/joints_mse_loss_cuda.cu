@@ -1,89 +1,10 @@
-// joints_mse_loss on CUDA: the target is read beside the predictions. Bound by memory bandwidth.
+// joints_mse_loss on CUDA. Bound by memory bandwidth.
 #include "core/convert.h"
-#include "core/cuda/squared_error.cuh"
+#include "core/cuda/stored_target.cuh"
 #include "ops/joints_mse_loss/joints_mse_loss.h"
 
 namespace pyposeops {
 namespace {
-
-// What is loaded at once; aligned as vectors of predictions are.
-template <class U, int kCount>
-struct alignas(kCount * sizeof(U) < 16 ? kCount * sizeof(U) : 16) Pixels {
-    U values[kCount];
-};
-
-// The maps of a block. Dense: elements U, a row lies together and vectors of it are aligned.
-template <class Real, class U>
-struct DenseMaps {
-    const JointsMseLossArgs& args;
-    int64_t b;
-    int64_t k;
-
-    __device__ __forceinline__ double weight(int c) const { return load_weight(args, b, k + c); }
-
-    template <int kCount>
-    __device__ __forceinline__ void load(int c, int x, int y, Real (&values)[kCount]) const {
-        const TensorView& target = args.target;
-        const int64_t map = b * target.shape[1] + k + c;
-        const U* const row = target.as<const U>() + (map * target.shape[2] + y) * target.shape[3];
-        const auto pixels = *reinterpret_cast<const Pixels<U, kCount>*>(row + x);
-#pragma unroll
-        for (int e = 0; e < kCount; ++e) values[e] = static_cast<Real>(load_as_compute(pixels.values[e]));
-    }
-};
-
-// Any dtype, any strides.
-template <class Real>
-struct AnyMaps {
-    const JointsMseLossArgs& args;
-    int64_t b;
-    int64_t k;
-
-    __device__ __forceinline__ double weight(int c) const { return load_weight(args, b, k + c); }
-
-    template <int kCount>
-    __device__ __forceinline__ void load(int c, int x, int y, Real (&values)[kCount]) const {
-        const TensorView& target = args.target;
-        const int64_t* const strides = target.strides;
-        const int64_t row = b * strides[0] + (k + c) * strides[1] + y * strides[2];
-#pragma unroll
-        for (int e = 0; e < kCount; ++e) {
-            values[e] = load_any<Real>(target.data, target.dtype, row + (x + e) * strides[3]);
-        }
-    }
-};
-
-// The Target of core/cuda/squared_error.cuh; nothing is staged.
-template <class Maps>
-struct StoredTarget {
-    JointsMseLossArgs args;
-
-    int64_t shared_bytes(int64_t) const { return 0; }
-
-    __device__ __forceinline__ Maps stage(unsigned char*, int64_t b, int64_t k, int) const {
-        return {args, b, k};
-    }
-};
-
-template <class T, class Maps>
-void launch_with(const JointsMseLossArgs& args, cudaStream_t stream) {
-    const StoredTarget<Maps> target = {args};
-    launch_squared_error<T>(args.error, target, true, stream, "joints_mse_loss");
-}
-
-// Targets in the dtype of the predictions, and in float32 beside half precision, are loaded in vectors.
-template <class T>
-void launch_forward(const JointsMseLossArgs& args, cudaStream_t stream) {
-    using Real = compute_t<T>;
-    const bool dense = is_vector_aligned(args.target, Vector<T>::kSize);
-    if (dense && args.target.dtype == args.error.pred.dtype) {
-        launch_with<T, DenseMaps<Real, T>>(args, stream);
-    } else if (dense && sizeof(T) == 2 && args.target.dtype == DType::kFloat32) {
-        launch_with<T, DenseMaps<Real, float>>(args, stream);
-    } else {
-        launch_with<T, AnyMaps<Real>>(args, stream);
-    }
-}
 
 // One block owns one map of a gradient in NCHW memory or, by its grid, a stretch of it; nothing is read where the
 // factor is 1.
@@ -151,7 +72,9 @@ void launch_backward(const JointsMseLossBackwardArgs& args, cudaStream_t stream)
 void joints_mse_loss_cuda(const JointsMseLossArgs& args, StreamHandle stream) {
     const DeviceGuard guard(args.error.pred.device);
     visit_floating(args.error.pred.dtype, [&](auto tag) {
-        launch_forward<typename decltype(tag)::type>(args, as_cuda_stream(stream));
+        using T = typename decltype(tag)::type;
+        launch_stored_map_error<T>(args.error, SquaredError{}, args.target, as_cuda_stream(stream),
+                                   "joints_mse_loss");
     });
 }
 

@@ -1,4 +1,4 @@
-// The kernels of the weighted squared error (core/squared_error.h), for a target that an operator supplies.
+// The kernels of the weighted error of maps (core/map_error.h), for a target that an operator supplies.
 //
 // A Target is a small struct passed by value. target.stage(shared, b, k, channels), called by all threads of a block
 // that works on `channels` joints from joint k of image b, may fill the target.shared_bytes(channels) bytes at `shared`
@@ -15,7 +15,7 @@
 #include "core/cuda/launch.cuh"
 #include "core/cuda/reduce.cuh"
 #include "core/cuda/vector.cuh"
-#include "core/squared_error.h"
+#include "core/map_error.h"
 
 namespace pyposeops {
 
@@ -23,9 +23,10 @@ constexpr int kErrorThreads = 256;
 
 // One block owns one part of one map whose rows are whole vectors of 16 bytes in NCHW memory: neighbouring threads load,
 // and store, neighbouring vectors. The sum of a block takes the same order every time; no atomics.
-template <class T, class Target>
+template <class T, class Target, class Error>
 __global__ void __launch_bounds__(kErrorThreads)
-    error_maps_kernel(const __grid_constant__ SquaredErrorArgs args, const __grid_constant__ Target target) {
+    error_maps_kernel(const __grid_constant__ MapErrorArgs args, const __grid_constant__ Target target,
+                      const Error error) {
     using Real = compute_t<T>;
     constexpr int kSize = Vector<T>::kSize;
     extern __shared__ __align__(16) unsigned char shared[];
@@ -34,7 +35,7 @@ __global__ void __launch_bounds__(kErrorThreads)
     const int64_t map = blockIdx.x;
     const auto staged = target.stage(shared, map / joints, map % joints, 1);
     __syncthreads();
-    const SquaredErrorFactors factors = squared_error_factors(args, staged.weight(0));
+    const MapErrorFactors factors = map_error_factors<Error>(args, staged.weight(0));
     const Real coefficient = static_cast<Real>(factors.gradient);
     const bool counts = coefficient != Real(0);
 
@@ -56,24 +57,25 @@ __global__ void __launch_bounds__(kErrorThreads)
             staged.template load<kSize>(0, at - y * width, y, goal);
 #pragma unroll
             for (int e = 0; e < kSize; ++e) {
-                const Real difference = load_as_compute(value.values[e]) - goal[e];
-                sum += difference * difference;
-                store_from_compute(&slope.values[e], coefficient * difference);
+                const ErrorValue<Real> one = error(load_as_compute(value.values[e]), goal[e]);
+                sum += one.loss;
+                store_from_compute(&slope.values[e], coefficient * one.slope);
             }
         }
         if (gradient != nullptr) *reinterpret_cast<Vector<T>*>(gradient + at) = slope;
     }
     sum = block_reduce(sum, Real(0), sums, [](Real a, Real b) { return a + b; });
-    if (threadIdx.x == 0) store_loss(args, map * gridDim.y + blockIdx.y, counts ? factors.loss * sum : 0.0);
+    if (threadIdx.x == 0)
+        store_loss(args.losses, map * gridDim.y + blockIdx.y, counts ? factors.loss * sum : 0.0);
 }
 
 // Any strides. One block owns one part of one image, for up to `tile` joints. A thread stays with one joint and
 // walks over the pixels, so that with interleaved joints neighbouring threads read neighbouring elements; the threads
 // of a joint then add up their sums in a fixed order.
-template <class T, class Target>
+template <class T, class Target, class Error>
 __global__ void __launch_bounds__(kErrorThreads)
-    error_pixels_kernel(const __grid_constant__ SquaredErrorArgs args, const __grid_constant__ Target target,
-                        int tile) {
+    error_pixels_kernel(const __grid_constant__ MapErrorArgs args, const __grid_constant__ Target target,
+                        const Error error, int tile) {
     using Real = compute_t<T>;
     extern __shared__ __align__(16) unsigned char shared[];
     __shared__ Real sums[kErrorThreads];
@@ -86,7 +88,7 @@ __global__ void __launch_bounds__(kErrorThreads)
     const int walkers = kErrorThreads / channels;
     const int c = static_cast<int>(threadIdx.x) % channels;
     const int walker = static_cast<int>(threadIdx.x) / channels;
-    const SquaredErrorFactors factors = squared_error_factors(args, staged.weight(c));
+    const MapErrorFactors factors = map_error_factors<Error>(args, staged.weight(c));
     const Real coefficient = static_cast<Real>(factors.gradient);
     const bool counts = coefficient != Real(0);
 
@@ -102,21 +104,22 @@ __global__ void __launch_bounds__(kErrorThreads)
     for (int pixel = range.begin * width + walker; pixel < end; pixel += walkers) {
         const int y = pixel / width;
         const int x = pixel - y * width;
-        Real difference = Real(0);
+        Real slope = Real(0);
         if (counts) {
             Real goal[1];
             staged.template load<1>(c, x, y, goal);
-            difference = load_as_compute(pred[y * from[2] + x * from[3]]) - goal[0];
-            sum += difference * difference;
+            const ErrorValue<Real> one = error(load_as_compute(pred[y * from[2] + x * from[3]]), goal[0]);
+            sum += one.loss;
+            slope = one.slope;
         }
-        if (gradient != nullptr)
-            store_from_compute(&gradient[y * to[2] + x * to[3]], coefficient * difference);
+        if (gradient != nullptr) store_from_compute(&gradient[y * to[2] + x * to[3]], coefficient * slope);
     }
     sums[threadIdx.x] = sum;
     __syncthreads();
     if (walker > 0) return;
     for (int w = 1; w < walkers; ++w) sum += sums[w * channels + c];
-    store_loss(args, (b * joints + first + c) * gridDim.y + blockIdx.y, counts ? factors.loss * sum : 0.0);
+    store_loss(args.losses, (b * joints + first + c) * gridDim.y + blockIdx.y,
+               counts ? factors.loss * sum : 0.0);
 }
 
 inline bool is_vector_aligned(const TensorView& maps, int elements) {
@@ -135,12 +138,11 @@ int64_t joints_per_block(const Target& target, int64_t joints) {
     return joints < most ? joints : most;
 }
 
-// `vectors`: whether the target, too, can be loaded in vectors.
-template <class T, class Target>
-void launch_squared_error(const SquaredErrorArgs& args, const Target& target, bool vectors,
-                          cudaStream_t stream, const char* name) {
+template <class T, class Error, class Target>
+void launch_map_error(const MapErrorArgs& args, const Error& error, const Target& target, cudaStream_t stream,
+                      const char* name) {
     const bool aligned =
-        vectors && is_vector_aligned(args.pred, Vector<T>::kSize) &&
+        is_vector_aligned(args.pred, Vector<T>::kSize) &&
         (args.gradient.data == nullptr || is_vector_aligned(args.gradient, Vector<T>::kSize));
     const int64_t joints = args.pred.shape[1];
     const unsigned int parts = static_cast<unsigned int>(args.losses.shape[2]);
@@ -148,12 +150,12 @@ void launch_squared_error(const SquaredErrorArgs& args, const Target& target, bo
     if (aligned) {
         const dim3 grid(block_count(args.pred.shape[0] * joints, 1), parts);
         const auto bytes = static_cast<size_t>(target.shared_bytes(1));
-        error_maps_kernel<T, Target><<<grid, kErrorThreads, bytes, stream>>>(args, target);
+        error_maps_kernel<T><<<grid, kErrorThreads, bytes, stream>>>(args, target, error);
     } else {
         const dim3 grid(block_count(args.pred.shape[0], 1), parts, block_count(joints, tile));
         const auto bytes = static_cast<size_t>(target.shared_bytes(tile));
-        error_pixels_kernel<T, Target>
-            <<<grid, kErrorThreads, bytes, stream>>>(args, target, static_cast<int>(tile));
+        error_pixels_kernel<T>
+            <<<grid, kErrorThreads, bytes, stream>>>(args, target, error, static_cast<int>(tile));
     }
     check_launch(name);
 }

@@ -1,12 +1,12 @@
-#include "bindings/squared_error.h"
+#include "bindings/map_error.h"
 
 #include "core/check.h"
 
 namespace pyposeops {
 
-SquaredErrorArgs squared_error_args(const TensorView& pred, const TensorView& losses,
-                                    const std::optional<ImportedTensor>& gradient, bool squared_weight,
-                                    double loss_scale, double gradient_scale) {
+MapErrorArgs map_error_args(const TensorView& pred, const TensorView& losses,
+                            const std::optional<ImportedTensor>& gradient, bool squared_weight,
+                            double loss_scale, double gradient_scale) {
     check_shape(pred, "pred", {kAnySize, kAnySize, kAnySize, kAnySize}, "(B, K, H, W)");
     check_dtype(pred, "pred", {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
     const bool pixels =
@@ -17,7 +17,7 @@ SquaredErrorArgs squared_error_args(const TensorView& pred, const TensorView& lo
     check_same_device(losses, "losses", pred, "pred");
     POSEOPS_CHECK(losses.is_contiguous() && losses.shape[2] > 0, "losses",
                   "contiguous memory, S of at least 1", shape_text(losses));
-    SquaredErrorArgs args = {pred, {}, losses, squared_weight, loss_scale, gradient_scale};
+    MapErrorArgs args = {pred, {}, losses, squared_weight, loss_scale, gradient_scale};
     if (gradient) {
         args.gradient = gradient->view();
         check_shape(args.gradient, "gradient", {pred.shape[0], pred.shape[1], pred.shape[2], pred.shape[3]},
@@ -26,6 +26,22 @@ SquaredErrorArgs squared_error_args(const TensorView& pred, const TensorView& lo
         check_same_device(args.gradient, "gradient", pred, "pred");
     }
     return args;
+}
+
+TensorView joint_weights(const std::optional<ImportedTensor>& weights, const TensorView& pred) {
+    if (!weights) return {};
+    check_shape(weights->view(), "weights", {pred.shape[0], pred.shape[1]}, "(B, K)");
+    check_same_device(weights->view(), "weights", pred, "pred");
+    return weights->view();
+}
+
+StoredTarget stored_target(const TensorView& target, const std::optional<ImportedTensor>& weights,
+                           const TensorView& pred) {
+    check_shape(target, "target", {pred.shape[0], pred.shape[1], pred.shape[2], pred.shape[3]},
+                "the shape of pred");
+    check_dtype(target, "target", {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16});
+    check_same_device(target, "target", pred, "pred");
+    return {target, joint_weights(weights, pred)};
 }
 
 }  // namespace pyposeops
