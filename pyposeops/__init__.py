@@ -40,6 +40,7 @@ from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
+from pyposeops.ops.simcc_decode import simcc_decode
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.soft_argmax import SoftArgmax, soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
@@ -105,6 +106,7 @@ __all__ = [
     "paste_back_keypoints",
     "project_points",
     "reference",
+    "simcc_decode",
     "simcc_label",
     "simcc_loss",
     "soft_argmax_1d",

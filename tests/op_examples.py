@@ -314,6 +314,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("points", "cameras"),
         batched=("points",),
     ),
+    "simcc_decode": Example(
+        lambda dtype: {
+            "simcc_x": _distributions(dtype, 2, 5, 24),
+            "simcc_y": _distributions(dtype, 2, 5, 32),
+            "refine": "dark",
+            "blur_kernel": (5, 7),
+            "affines": _affines(torch.float32),
+        },
+        batched=("simcc_x", "simcc_y", "affines"),
+    ),
     "simcc_label": Example(
         lambda dtype: {
             "keypoints": _points(2, 5).to(dtype),

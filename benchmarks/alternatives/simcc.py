@@ -46,3 +46,53 @@ def torch_labels(
         position = torch.arange(round(size[1 - d] * split_ratio), device=mu.device)
         labels.append(torch.exp(-((position - mu[..., d, None]) ** 2) / (2 * sigma**2)) * drawn)
     return labels[0], labels[1], visibility * on_crop
+
+
+def numpy_positions(
+    simcc_x: Array, simcc_y: Array, split_ratio: float, blur_kernel: int | None = None
+) -> tuple[Array, Array]:
+    """mmpose: maxima of all joints; with ``blur_kernel`` smoothing and Newton step row by row."""
+    positions, maxima = [], []
+    for rows in (simcc_x, simcc_y):
+        position = rows.argmax(-1).astype(np.float32)
+        maxima.append(rows.max(-1))
+        positions.append(position if blur_kernel is None else _numpy_dark(position, rows, blur_kernel))
+    return np.stack(positions, axis=-1) / split_ratio, np.minimum(*maxima)
+
+
+def _numpy_dark(positions: Array, rows: Array, blur_kernel: int) -> Array:
+    import cv2
+
+    border = blur_kernel // 2
+    refined = positions.copy()
+    for joint in np.ndindex(positions.shape):
+        padded = np.pad(rows[joint], border)[None]
+        smooth = cv2.GaussianBlur(padded, (blur_kernel, 1), 0)[0, border:-border]
+        smooth *= rows[joint].max() / smooth.max()
+        log = np.pad(np.log(np.clip(smooth, 1e-3, 50)), 2, "edge")
+        i = int(positions[joint]) + 2
+        slope = 0.5 * (log[i + 1] - log[i - 1])
+        refined[joint] -= slope / (1e-9 + 0.25 * (log[i + 2] - 2 * log[i] + log[i - 2]))
+    return refined
+
+
+def torch_positions(
+    simcc_x: Tensor,
+    simcc_y: Tensor,
+    other_x: Tensor | None = None,
+    other_y: Tensor | None = None,
+    *,
+    split_ratio: float,
+    order: list[int] | None = None,
+    softmax: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The published SimCC's test: softmax, flip test, maxima; vectorised."""
+    found = []
+    for d, (rows, other) in enumerate(((simcc_x, other_x), (simcc_y, other_y))):
+        values = torch.softmax(rows, -1) if softmax else rows
+        if other is not None:
+            back = (torch.softmax(other, -1) if softmax else other)[:, order]
+            values = 0.5 * (values + (back.flip(-1) if d == 0 else back))
+        found.append(values.max(-1))
+    coords = torch.stack([place for _, place in found], dim=-1) / split_ratio
+    return coords, torch.minimum(found[0][0], found[1][0])

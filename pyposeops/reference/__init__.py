@@ -14,6 +14,7 @@ from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.part_affinity_field import part_affinity_field
+from pyposeops.reference.simcc_decode import simcc_decode
 from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
 from pyposeops.reference.spatial_transformer import spatial_transformer
@@ -33,6 +34,7 @@ __all__ = [
     "joints_mse_loss",
     "offset_heatmap",
     "part_affinity_field",
+    "simcc_decode",
     "simcc_label",
     "soft_argmax_1d",
     "soft_argmax_2d",

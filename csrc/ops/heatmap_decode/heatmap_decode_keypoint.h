@@ -72,15 +72,7 @@ POSEOPS_HD void store_keypoint(const HeatmapDecodeArgs& args, int64_t b, int64_t
     }
     Position place = {static_cast<double>(coords[0]) * args.grid.scale.x + args.grid.shift.x,
                       static_cast<double>(coords[1]) * args.grid.scale.y + args.grid.shift.y};
-    if (args.affines.rank != 0) {
-        double affine[6];
-        for (int32_t j = 0; j < 6; ++j) {
-            const int64_t at = b * args.affines.strides[0] + j / 3 * args.affines.strides[1] +
-                               j % 3 * args.affines.strides[2];
-            affine[j] = load_any<double>(args.affines.data, args.affines.dtype, at);
-        }
-        place = image_position(place, affine);
-    }
+    if (args.affines.rank != 0) place = image_position(place, args.affines, b);
     args.coords.as<Real>()[2 * i] = static_cast<Real>(place.x);
     args.coords.as<Real>()[2 * i + 1] = static_cast<Real>(place.y);
     args.scores.as<Real>()[i] = score;

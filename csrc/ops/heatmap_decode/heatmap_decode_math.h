@@ -1,4 +1,4 @@
-// How heatmap_decode compares pixels, as integers that sort like the numbers, and where a pixel lies in the image.
+// How heatmap_decode compares pixels, as integers that sort like the numbers, and where a pixel lies in the crop.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 #include "core/dtype.h"
 #include "core/host_device.h"
+#include "core/image_position.h"
 
 namespace pyposeops {
 
@@ -73,30 +74,10 @@ POSEOPS_HD bool is_off_border(int32_t x, int32_t y, int32_t width, int32_t heigh
     return x > 1 && x < width - 1 && y > 1 && y < height - 1;
 }
 
-struct Position {
-    double x;
-    double y;
-};
-
 // Crop pixels of a heatmap pixel: position * scale + shift.
 struct CropGrid {
     Position scale;
     Position shift;
 };
-
-// The image position of a crop's, with the affine ((a, b, c), (d, e, f)) from image to crop. NaN where that has no
-// inverse.
-POSEOPS_HD Position image_position(Position crop, const double (&affine)[6]) {
-    const double a = affine[0], b = affine[1], d = affine[3], e = affine[4];
-    const double determinant = a * e - b * d;
-    const double u = crop.x - affine[2];
-    const double v = crop.y - affine[5];
-    const Position image = {(e * u - b * v) / determinant, (a * v - d * u) / determinant};
-    const bool usable =
-        determinant - determinant == 0.0 && image.x - image.x == 0.0 && image.y - image.y == 0.0;
-    if (usable) return image;
-    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-    return {kNan, kNan};
-}
 
 }  // namespace pyposeops
