@@ -272,7 +272,7 @@ def offset_heatmap(
         raise ValueError(f"scale: expected a finite number above 0, got {scale}")
     if scale is None:
         scale = radius if kind == "udp" and radius > 0 else 1.0
-    heatmaps, masks, weights = _op(
+    required = (
         keypoints,
         visibility,
         *shape,
@@ -281,13 +281,11 @@ def offset_heatmap(
         choice(overlap, _ORDERS, "overlap"),
         radius,
         1.0 / scale,
-        code,
-        stride,
-        offsets,
-        None,
-        None,
-        False,
-        dtype,
-        channels_last,
     )
+    if stride is None and offsets is None and dtype is None and not channels_last:
+        heatmaps, masks, weights = _op(*required, code)  # the dispatcher's cost is per argument
+    else:
+        heatmaps, masks, weights = _op(
+            *required, code, stride, offsets, None, None, False, dtype, channels_last
+        )
     return OffsetHeatmaps(heatmaps, heatmaps[:, ::3] if kind == "udp" else masks, weights)

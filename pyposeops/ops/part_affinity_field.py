@@ -233,21 +233,18 @@ def part_affinity_field(
     Source: Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017, section 2.3.
     """
     height, width = pair(size, "size")
-    fields, weights, counts = _op(
-        keypoints,
-        visibility,
-        _flat_pairs(limbs),
-        height,
-        width,
-        float(half_width),
+    required = (keypoints, visibility, _flat_pairs(limbs), height, width, float(half_width))
+    codes = (
         choice(profile, _PROFILES, "profile"),
         choice(overlap, _OVERLAPS, "overlap"),
         choice(ends, _ENDS, "ends"),
         choice(grid, GRIDS, "grid"),
-        stride_of((height, width), input_size),
-        offsets,
-        dtype,
-        channels_last,
-        return_counts,
     )
+    stride = stride_of((height, width), input_size)
+    usual = stride is None and offsets is None and dtype is None and not channels_last and not return_counts
+    if usual:  # the dispatcher's cost is per argument
+        fields, weights, counts = _op(*required) if codes == (0, 0, 0, 0) else _op(*required, *codes)
+    else:
+        rest = (stride, offsets, dtype, channels_last, return_counts)
+        fields, weights, counts = _op(*required, *codes, *rest)
     return PartAffinityFields(fields, weights, counts if return_counts else None)
