@@ -36,6 +36,7 @@ from pyposeops.ops.heatmap_nms import heatmap_nms
 from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
 from pyposeops.ops.image_arena import ImageArena
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
+from pyposeops.ops.keypoint_bins import KeypointBins, keypoint_bins
 from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
@@ -59,6 +60,7 @@ __all__ = [
     "FlippedKeypoints",
     "GaussianHeatmaps",
     "ImageArena",
+    "KeypointBins",
     "Keypoints",
     "OffsetHeatmaps",
     "PartAffinityFields",
@@ -96,6 +98,7 @@ __all__ = [
     "invert_perspective",
     "invert_theta",
     "joints_mse_loss",
+    "keypoint_bins",
     "keypoint_boxes",
     "nn",
     "offset_heatmap",

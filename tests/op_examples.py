@@ -254,6 +254,15 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred", "target"),
         batched=("pred", "target", "weights"),
     ),
+    "keypoint_bins": Example(
+        lambda dtype: {
+            "keypoints": _points(2, 5).to(dtype),
+            "visibility": torch.ones(2, 5),
+            "boxes": torch.tensor([[1.0, 1.0, 9.0, 12.0]] * 2, dtype=dtype),
+            "size": (8, 6),
+        },
+        batched=("keypoints", "visibility", "boxes"),
+    ),
     "keypoint_boxes": Example(
         lambda dtype: {"keypoints": _points(2, 5).to(dtype), "padding": 1.25},
         gradient=("keypoints",),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 try:
-    from hypothesis import given, settings
+    from hypothesis import assume, given, settings
     from hypothesis import strategies as st
 except ImportError:
 
@@ -27,8 +27,11 @@ except ImportError:
 
         return skip
 
+    def assume(condition: Any) -> bool:
+        return bool(condition)
+
     def settings(*args: Any, **kwargs: Any) -> Any:
         return lambda function: function
 
 
-__all__ = ["given", "settings", "st"]
+__all__ = ["assume", "given", "settings", "st"]

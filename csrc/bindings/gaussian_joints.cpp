@@ -132,8 +132,9 @@ void set_gaussian_sigma(GaussianJointTensors& joints, const std::optional<Import
     const bool per_axis =
         given.rank == 2 && (given.shape[0] == points[2] || given.shape[0] == 1) && given.shape[1] == 2;
     const bool per_person = (given.rank == 4 || one_person || joints.offsets.data != nullptr) &&
-                            given.rank > 2 && full.shape[0] == points[0] && full.shape[1] == points[1] &&
-                            full.shape[2] == points[2] && (full.shape[3] == 1 || full.shape[3] == 2);
+                            given.rank > 2 && full.rank == 4 && full.shape[0] == points[0] &&
+                            full.shape[1] == points[1] && full.shape[2] == points[2] &&
+                            (full.shape[3] == 1 || full.shape[3] == 2);
     POSEOPS_CHECK(per_joint || per_axis || per_person, "sigma",
                   "a number or one per joint (K,), (K, 2) for x and y, or the shape of keypoints with a last "
                   "dimension of 1 or 2",

@@ -164,12 +164,15 @@ POSEOPS_INLINE void error_of_map(const MapErrorArgs& args, const Error& error, T
     target.load(b, k, range);
     const MapErrorFactors factors = map_error_factors<Error>(args, target.weight(0));
     double sum = 0.0;
-    if (factors.loss != 0.0) {
-        sum = add_map(args, error, pred, gradient, target, static_cast<Real>(factors.gradient), range, rows);
+    // What is 0 in the type of computation masks, in every layout and on every device.
+    const Real coefficient = static_cast<Real>(factors.gradient);
+    const bool counts = coefficient != Real(0);
+    if (counts) {
+        sum = add_map(args, error, pred, gradient, target, coefficient, range, rows);
     } else if (gradient != nullptr) {
         clear_map(args.gradient, gradient, range);
     }
-    store_loss(args.losses, (b * args.pred.shape[1] + k) * parts + part, factors.loss * sum);
+    store_loss(args.losses, (b * args.pred.shape[1] + k) * parts + part, counts ? factors.loss * sum : 0.0);
 }
 
 // Part `part` of image b, whose joints are interleaved.

@@ -181,19 +181,15 @@ _backward_op = register(
 
 
 class DifferentiableHeatmap(torch.autograd.Function):
-    """forward_op, with a gradient in keypoints and sigma. Where a map is more than the maximum of its people, the
-    gradient runs through the definition."""
+    """forward_op, with a gradient in keypoints and sigma, for maps that are the maximum of their people."""
 
     @staticmethod
     def forward(
         ctx: Any, keypoints: Tensor, visibility: Tensor, sigma_tensor: Tensor | None, *options: Any
     ) -> tuple[Tensor, Tensor]:
         height, width, sigma, encoding, *rest = options
-        _, _, _, _, _, add_people, background, offsets, *others = rest
-        ctx.save_for_backward(keypoints, visibility, sigma_tensor, offsets, *others[:3])
+        ctx.save_for_backward(keypoints, visibility, sigma_tensor, rest[7])
         ctx.options = (sigma, encoding, rest[0], rest[1])
-        ctx.composition = (add_people, background, others[3])
-        ctx.composed = add_people or background or others[0] is not None
         heatmaps, weights = forward_op(
             keypoints, visibility, height, width, sigma, encoding, sigma_tensor, *rest
         )
@@ -202,9 +198,9 @@ class DifferentiableHeatmap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_heatmaps: Tensor, _grad_weights: Any) -> tuple[Tensor | None, ...]:
-        keypoints, visibility, sigma_tensor, offsets, *_ = ctx.saved_tensors
+        keypoints, visibility, sigma_tensor, offsets = ctx.saved_tensors
         nothing = [None] * 16
-        if torch.is_grad_enabled() or ctx.composed:  # create_graph=True
+        if torch.is_grad_enabled():  # create_graph=True
             to_keypoints, to_sigma = _through_definition(ctx, grad_heatmaps)
             return to_keypoints, None, to_sigma, *nothing
         sigma, encoding, stride, compat = ctx.options
@@ -223,10 +219,9 @@ def _sum_to_sigma(gradient: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _through_definition(ctx: Any, grad_heatmaps: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    """The gradient as a graph of PyTorch's own operations: for second derivatives, and for composed maps."""
-    keypoints, visibility, sigma_tensor, offsets, *others = ctx.saved_tensors
+    """The gradient as a graph of PyTorch's own operations: for second derivatives."""
+    keypoints, visibility, sigma_tensor, offsets = ctx.saved_tensors
     sigma, encoding, stride, compat = ctx.options
-    add_people, background, interference_weight = ctx.composition
     size = grad_heatmaps.shape[2:]
     leaves = [t for t in (keypoints, sigma_tensor) if t is not None and t.requires_grad]
     with torch.enable_grad():
@@ -239,15 +234,9 @@ def _through_definition(ctx: Any, grad_heatmaps: Tensor) -> tuple[Tensor | None,
             input_size=input_size_of(stride, size, _ENCODING_NAMES[encoding]),
             compat=_COMPAT_NAMES[compat],
             dtype=grad_heatmaps.dtype,
-            combine="add" if add_people else "max",
-            background=background,
             offsets=offsets,
-            interference_keypoints=others[0],
-            interference_visibility=others[1],
-            interference_offsets=others[2],
-            interference_weight=interference_weight,
         )
-    found = iter(torch.autograd.grad(heatmaps, leaves, grad_heatmaps, create_graph=torch.is_grad_enabled()))
+    found = iter(torch.autograd.grad(heatmaps, leaves, grad_heatmaps, create_graph=True))
     to_keypoints = next(found) if keypoints.requires_grad else None
     to_sigma = next(found) if sigma_tensor is not None and sigma_tensor.requires_grad else None
     return to_keypoints, to_sigma

@@ -135,7 +135,8 @@ def associative_embedding_loss(
     atomics. Second derivatives run through the definition, at its speed.
 
     Raises:
-        ValueError: shapes that do not fit, more than about 3000 people an image on CUDA, or an unknown option.
+        ValueError: shapes that do not fit, an unknown option, more people an image than fit in shared memory on CUDA
+            (about 3700; float64: 1800).
         TypeError: tags or keypoints that are not floating.
 
     Example:

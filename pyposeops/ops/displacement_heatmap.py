@@ -93,7 +93,7 @@ def displacement_heatmap(
 
     Raises:
         ValueError: shapes that do not fit, a radius below 0, unknown options, offsets (CPU) that fall or leave the
-            list.
+            list; more than 4096 joints in channels_last on CUDA.
         TypeError: keypoints, roots or sizes of a dtype that is not floating.
 
     No gradient passes: these are targets.

@@ -44,12 +44,17 @@ def _moments(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(means, -1), torch.stack(variances, -1)
 
 
+def _per_axis(vectors: Tensor, x_factor: float, y_factor: float) -> Tensor:
+    """(..., 2) times a number per axis: as numbers, since a tensor of them would have to travel to the device."""
+    return torch.stack((vectors[..., 0] * x_factor, vectors[..., 1] * y_factor), dim=-1)
+
+
 def _spread(kind: int, probabilities: Tensor, keypoints: Tensor, variance: Tensor, sigma: float) -> Tensor:
     """The regulariser (B, K)."""
     height, width = probabilities.shape[2:]
     if kind == _REGULARIZERS["variance"]:
-        to_unit = (2 / torch.tensor([width, height], dtype=variance.dtype, device=variance.device)).square()
-        return ((variance - sigma**2) * to_unit).square().sum(-1)
+        excess = variance - sigma**2
+        return _per_axis(excess, (2 / width) ** 2, (2 / height) ** 2).square().sum(-1)
     goal = _gaussian(keypoints, sigma, height, width)
     if kind == _REGULARIZERS["kl"]:
         return _divergence(probabilities, goal)
@@ -135,8 +140,10 @@ def dsnt_loss(
     joints = torch.where(counts[..., None], joints, 0.0)
     maps = torch.where(counts[..., None, None], maps, 0.0)
     mean, variance = _moments(maps)
-    half_size = torch.tensor(maps.shape[:1:-1], dtype=maps.dtype, device=maps.device) / 2
-    losses = coordinate_weight * torch.linalg.vector_norm((mean - joints) / half_size, dim=-1)
+    height, width = maps.shape[2:]
+    losses = coordinate_weight * torch.linalg.vector_norm(
+        _per_axis(mean - joints, 2 / width, 2 / height), dim=-1
+    )
     if kind != _REGULARIZERS["none"]:
         losses = losses + regularizer_weight * _spread(kind, maps, joints, variance, sigma)
     return weighted_mean(torch.where(counts, losses, 0.0), weights, code)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyposeops import reference
 from pyposeops._library import accepts_numpy, choice
 from pyposeops.ops._gaussian import (
     COMBINE,
@@ -125,7 +126,8 @@ def gaussian_heatmap(
             not drawn and has weight 0.
 
     Raises:
-        ValueError: shapes that do not fit, sigma not above 0, an unknown option or one that the encoding has not.
+        ValueError: shapes that do not fit, sigma not above 0, an unknown option or one that the encoding has not; on
+            CUDA 2^26 elements or more in a map (channels_last: in an image).
         TypeError: keypoints or sigma of a dtype that is not floating.
 
     unbiased, normalized and cmu are differentiable in keypoints and in a sigma tensor, twice too (the second
@@ -182,6 +184,39 @@ def gaussian_heatmap(
         and torch.is_grad_enabled()
         and (keypoints.requires_grad or (sigma_tensor is not None and sigma_tensor.requires_grad))
     ):
+        if combine == "add" or background or interference_keypoints is not None:
+            # More than a maximum of people: the definition, whose gradient PyTorch knows, beside the weights.
+            defined, _ = reference.gaussian_heatmap(
+                keypoints,
+                visibility,
+                (height, width),
+                sigma=sigma_px if sigma_tensor is None else sigma_tensor,
+                encoding=encoding,
+                input_size=input_size,
+                compat=compat,
+                dtype=dtype,
+                combine=combine,
+                background=background,
+                offsets=offsets,
+                interference_keypoints=interference_keypoints,
+                interference_visibility=interference_visibility,
+                interference_offsets=interference_offsets,
+                interference_weight=interference_weight,
+            )
+            given = (
+                height,
+                width,
+                sigma_px,
+                code,
+                sigma_tensor,
+                stride,
+                compat_of_code,
+                dtype,
+                channels_last,
+            )
+            _, weights = forward_op(keypoints, visibility, *given, *extras)
+            layout = torch.channels_last if channels_last else torch.contiguous_format
+            return GaussianHeatmaps(defined.contiguous(memory_format=layout), weights)
         rare = extras or (0, False, False, None, None, None, None, 0.0)
         options = (height, width, sigma_px, code, stride, compat_of_code, dtype, channels_last, *rare)
         return GaussianHeatmaps(*DifferentiableHeatmap.apply(keypoints, visibility, sigma_tensor, *options))

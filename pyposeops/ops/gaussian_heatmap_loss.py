@@ -232,7 +232,8 @@ def gaussian_heatmap_loss(
 
     Raises:
         ValueError: shapes that do not fit, maps without pixels, sigma not finite and above 0, one of the interference
-            arguments without the other, or an unknown option.
+            arguments without the other, an unknown option; on CUDA more people on a map than fit in shared memory
+            (about 800, interference included; float64: 500).
         TypeError: predictions or keypoints that are not floating.
 
     Example:

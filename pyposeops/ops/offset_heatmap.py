@@ -251,7 +251,7 @@ def offset_heatmap(
 
     Raises:
         ValueError: shapes that do not fit, a radius or scale that is not above 0, unknown options, offsets (CPU)
-            that fall or leave the list.
+            that fall or leave the list; more than 4096 joints in channels_last on CUDA.
         TypeError: keypoints of a dtype that is not floating.
 
     No gradient passes: these are targets.

@@ -197,6 +197,8 @@ def simcc_label(
     sigma_x, sigma_y = _sigma_pair(sigma)
     if smoothing and encoding == "gaussian":
         raise ValueError(f"smoothing: expected 0 for gaussian, got {smoothing}")
+    if not split_ratio > 0:
+        raise ValueError(f"split_ratio: expected a finite number above 0, got {split_ratio}")
     count = int if compat == "simcc" else round
     try:
         bins_x, bins_y = count(width * split_ratio), count(height * split_ratio)

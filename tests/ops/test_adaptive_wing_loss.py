@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyposeops import adaptive_wing_loss, reference
 from tests.op_contract import FLOATS, ISAS, assert_same, layouts, run_under_isa
+from tests.property_tests import given, settings, st
 
 # Three transcendental functions a pixel, each within some units in the last place of float32.
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-7}

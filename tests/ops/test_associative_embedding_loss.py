@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyposeops import associative_embedding_loss, reference
 from tests.op_contract import (
@@ -20,6 +18,7 @@ from tests.op_contract import (
     layouts,
     run_under_isa,
 )
+from tests.property_tests import given, settings, st
 
 COMPAT = ("paper", "mmpose", "higherhrnet")
 SIZE = (11, 9)
@@ -334,3 +333,19 @@ def test_bad_input_is_named(change, error, words):
     with pytest.raises(error) as caught:
         associative_embedding_loss(**{**GOOD, **change})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_people_on_one_pixel_are_added_up_before_rounding(dtype):
+    generator = torch.Generator().manual_seed(0)
+    keypoints = torch.randint(0, 4, (1, 200, 3, 2), generator=generator).float()
+    tags = torch.randn(1, 3, 4, 4, generator=generator).to(dtype)
+
+    def gradient(values):
+        leaf = values.clone().requires_grad_()
+        loss = associative_embedding_loss(leaf, keypoints, torch.ones(1, 200, 3))
+        return torch.autograd.grad(loss.pull + loss.push, leaf)[0]
+
+    one_rounding = torch.finfo(dtype).eps
+    want = gradient(tags.double())
+    torch.testing.assert_close(gradient(tags).double(), want, rtol=one_rounding, atol=1e-6)

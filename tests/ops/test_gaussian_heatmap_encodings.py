@@ -394,3 +394,30 @@ def test_bad_options_are_named(options, words):
     with pytest.raises(ValueError) as caught:
         gaussian_heatmap(torch.zeros(2, 3, 2), torch.ones(2, 3), **{"size": SIZE, **options})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"combine": "add"}, {"background": True}, {"interference": True}])
+def test_composed_maps_compile_with_their_gradient(options):
+    keypoints = torch.tensor([[[[3.2, 4.1]], [[5.3, 6.4]]]], dtype=torch.float64, requires_grad=True)
+    named = dict(options)
+    if named.pop("interference", False):
+        named["interference_keypoints"] = torch.tensor([[[[8.0, 2.0]]]], dtype=torch.float64)
+        named["interference_visibility"] = torch.ones(1, 1, 1)
+
+    def loss(points):
+        maps = gaussian_heatmap(
+            points, torch.ones(1, 2, 1), (12, 10), sigma=1.5, encoding="cmu", **named
+        ).heatmaps
+        return maps.square().sum()
+
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    (got,) = torch.autograd.grad(compiled(keypoints), keypoints)
+    (want,) = torch.autograd.grad(loss(keypoints), keypoints)
+    torch.testing.assert_close(got, want)
+    assert want.count_nonzero()
+
+
+def test_sigma_of_too_many_dimensions_is_refused():
+    with pytest.raises(ValueError, match="sigma: expected"):
+        gaussian_heatmap(torch.zeros(2, 3, 2), torch.ones(2, 3), (8, 8), sigma=torch.ones(2, 1, 3, 1, 7))

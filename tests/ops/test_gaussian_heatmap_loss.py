@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyposeops import gaussian_heatmap, gaussian_heatmap_loss, hardest_joints, joints_mse_loss, reference
 from tests.op_contract import (
@@ -20,6 +18,7 @@ from tests.op_contract import (
     layouts,
     run_under_isa,
 )
+from tests.property_tests import given, settings, st
 
 ENCODINGS = ("msra", "unbiased", "udp")
 SIZE = (24, 18)

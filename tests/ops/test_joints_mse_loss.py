@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pyposeops import joints_mse_loss, reference
 from tests.op_contract import (
@@ -20,6 +18,7 @@ from tests.op_contract import (
     layouts,
     run_under_isa,
 )
+from tests.property_tests import given, settings, st
 
 # A sum of some hundred squares in float32, in another order; the difference is rounded to the prediction's dtype.
 FLOAT32 = {"rtol": 3e-6, "atol": 1e-9}
@@ -379,3 +378,11 @@ def test_bad_input_is_named(change, error, words):
 def test_mixed_devices_are_named():
     with pytest.raises(ValueError, match="target: expected the device of pred"):
         joints_mse_loss(torch.zeros(2, 3, 4, 5).cuda(), torch.zeros(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e20])
+def test_a_weight_that_vanishes_in_float32_masks_in_every_layout(value):
+    pred = torch.full((1, 2, 4, 4), value)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        maps = pred.contiguous(memory_format=layout)
+        assert joints_mse_loss(maps, torch.zeros(1, 2, 4, 4), torch.full((1, 2), 1e-25)) == 0.0

@@ -541,3 +541,10 @@ def test_mixed_devices_are_named():
         part_affinity_field(torch.zeros(2, 5, 2).cuda(), torch.ones(2, 5), LIMBS, SIZE)
     with pytest.raises(ValueError, match="limbs: expected numbers or a tensor on the CPU"):
         part_affinity_field(torch.zeros(2, 5, 2), torch.ones(2, 5), torch.tensor(LIMBS).cuda(), SIZE)
+
+
+@pytest.mark.parametrize("profile", ["flat", "linear"])
+def test_limbs_of_absurd_length_give_no_nan(profile):
+    joints = torch.tensor([[[-3e38, 0.0], [0.0, 3e38]]])
+    result = part_affinity_field(joints, torch.ones(1, 2), [(0, 1)], (4, 4), half_width=0.5, profile=profile)
+    assert result.fields.isfinite().all()

@@ -438,3 +438,9 @@ def test_bad_input_is_named(device, points, visibility, size, options, error, wo
     with pytest.raises(error) as caught:
         simcc_label(points.to(device), visibility.to(device), size, **options)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("split_ratio", [0.0, -2.0, float("nan")])
+def test_split_ratio_must_be_above_zero(split_ratio):
+    with pytest.raises(ValueError, match="split_ratio: expected a finite number above 0"):
+        simcc_label(torch.zeros(1, 1, 2), torch.ones(1, 1), (4, 3), split_ratio=split_ratio)

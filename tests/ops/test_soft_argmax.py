@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 import pyposeops
 from pyposeops import gaussian_heatmap, reference, soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
@@ -21,6 +19,7 @@ from tests.op_contract import (
     layouts,
     run_under_isa,
 )
+from tests.property_tests import assume, given, settings, st
 
 OURS = {1: soft_argmax_1d, 2: soft_argmax_2d, 3: soft_argmax_3d}
 DEFINITION = {1: reference.soft_argmax_1d, 2: reference.soft_argmax_2d, 3: reference.soft_argmax_3d}

@@ -133,7 +133,11 @@ template <class Target>
 int64_t joints_per_block(const Target& target, int64_t joints) {
     constexpr int64_t kSharedBytes = 44 * 1024;
     const int64_t fitting = kSharedBytes / (target.shared_bytes(1) > 0 ? target.shared_bytes(1) : 1);
-    if (fitting < 1) throw std::invalid_argument("keypoints: too many people on one map for CUDA");
+    if (fitting < 1) {
+        throw std::invalid_argument("keypoints: expected people whose joints fit into " +
+                                    std::to_string(kSharedBytes) + " bytes of shared memory, got " +
+                                    std::to_string(target.shared_bytes(1)) + " bytes a map");
+    }
     const int64_t most = fitting < kErrorThreads ? fitting : kErrorThreads;
     return joints < most ? joints : most;
 }

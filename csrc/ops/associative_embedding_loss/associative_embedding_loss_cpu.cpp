@@ -102,16 +102,30 @@ POSEOPS_INLINE void scatter(const AssociativeEmbeddingLossBackwardArgs& args, in
     using Real = compute_t<T>;
     const Real grad_pull = args.grad_pull.as<const Real>()[b * args.grad_pull.strides[0]];
     const Real grad_push = args.grad_push.as<const Real>()[b * args.grad_push.strides[0]];
-    for (int64_t n = 0; n < group.people; ++n) {
+    const auto slope_of_tag = [&](int64_t n, int64_t k) {
         const Real own = static_cast<Real>(group.own[n]);
         const Real to_difference = Real(2) * grad_pull * scales.pull / (scales.mean ? own : Real(1));
-        const Real to_tag = grad_push * group.slope[n] / own;
+        const Real difference = group.tag[n * group.joints + k] - group.mean[n];
+        return to_difference * difference + grad_push * group.slope[n] / own;
+    };
+    const auto same_pixel = [&](int64_t n, int64_t m, int64_t k) {
+        const TagPlace one = group.place[n * group.joints + k];
+        const TagPlace other = group.place[m * group.joints + k];
+        return one.x == other.x && one.y == other.y;
+    };
+    for (int64_t n = 0; n < group.people; ++n) {
         for (int64_t k = 0; k < group.joints; ++k) {
             const TagPlace place = group.place[n * group.joints + k];
             if (!place.counts()) continue;
-            T* target = args.grad_tags.as<T>() + place.offset(args.grad_tags, b, k);
-            const Real difference = group.tag[n * group.joints + k] - group.mean[n];
-            store_from_compute(target, load_as_compute(*target) + (to_difference * difference + to_tag));
+            // The first of several people on a pixel adds up for all, so that the sum is rounded once.
+            bool first = true;
+            for (int64_t m = 0; m < n && first; ++m) first = !same_pixel(n, m, k);
+            if (!first) continue;
+            Real sum = slope_of_tag(n, k);
+            for (int64_t m = n + 1; m < group.people; ++m) {
+                if (same_pixel(n, m, k)) sum += slope_of_tag(m, k);
+            }
+            store_from_compute(args.grad_tags.as<T>() + place.offset(args.grad_tags, b, k), sum);
         }
     }
 }

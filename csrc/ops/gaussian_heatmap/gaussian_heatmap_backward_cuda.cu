@@ -12,6 +12,7 @@ constexpr int kThreads = 256;
 
 // The image that person `n` belongs to: the last one whose people begin at or before n; -1 where n is none of them.
 __device__ int64_t image_of_person(const GaussianJointTensors& joints, int64_t batch, int64_t n) {
+    if (batch == 0) return -1;
     int64_t begin = 0;
     int64_t end = batch;
     while (end - begin > 1) {

@@ -62,7 +62,8 @@ POSEOPS_INLINE void draw_limb(FieldCanvas<Real>& canvas, const Limb& limb, const
                 const double dx = static_cast<double>(x) - limb.start_x;
                 const bool covered = (x < limb.x_end) & (everywhere | limb_covers(limb, shape.ends, dx, dy));
                 const Real one = covered ? Real(1) : Real(0);
-                const Real strength = one * limb_strength<kProfile, Real>(limb, scale, dx, dy);
+                // far off the limb the strength may overflow
+                const Real strength = covered ? limb_strength<kProfile, Real>(limb, scale, dx, dy) : Real(0);
                 const Real keep = kOverwrite ? Real(1) - one : Real(1);
                 x_sums[x] = keep * x_sums[x] + strength * unit_x;
                 y_sums[x] = keep * y_sums[x] + strength * unit_y;
