@@ -7,13 +7,14 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from benchmarks import environment, memory, ops, report, table
 from benchmarks.checks import ResultDiffersError
-from benchmarks.runner import FULL, QUICK, Row, run_case, run_overhead
+from benchmarks.runner import FULL, QUICK, Effort, Row, run_case, run_overhead
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--op", nargs="+", choices=ops.names(), metavar="NAME", help=", ".join(ops.names()))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write meta and rows")
     parser.add_argument("--quick", action="store_true", help="few cases, short timing, nothing that compiles")
+    parser.add_argument("--seconds", type=float, help="of timing per case, default 3 (1 with --quick)")
     parser.add_argument("--threads", type=int, help="CPU threads of torch and OpenCV")
     commands = parser.add_subparsers(dest="command")
     drawing = commands.add_parser("report", help="print the table of a results file and draw its plot")
@@ -55,8 +57,11 @@ def _run(chosen: argparse.Namespace) -> None:
         _use_threads(chosen.threads)
     memory.keep_freed_memory()
     rows = []
+    effort = QUICK if chosen.quick else FULL
+    if chosen.seconds:
+        effort = replace(effort, case_s=chosen.seconds)
     for op in chosen.op or ops.names():
-        for row in _rows(op, device, chosen.quick):
+        for row in _rows(op, device, effort, chosen.quick):
             print(table.block(row), flush=True)
             rows.append(row)
     print(table.markdown(rows))
@@ -64,8 +69,7 @@ def _run(chosen: argparse.Namespace) -> None:
         report.save(chosen.json, environment.describe(device), rows)
 
 
-def _rows(op: str, device: torch.device, quick: bool) -> Iterator[Row]:
-    effort = QUICK if quick else FULL
+def _rows(op: str, device: torch.device, effort: Effort, quick: bool) -> Iterator[Row]:
     for case in ops.cases_of(op):
         if case.quick or not quick:
             yield run_case(case, device, effort)

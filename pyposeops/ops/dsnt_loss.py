@@ -44,17 +44,13 @@ def _moments(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(means, -1), torch.stack(variances, -1)
 
 
-def _per_axis(vectors: Tensor, x_factor: float, y_factor: float) -> Tensor:
-    """(..., 2) times a number per axis: as numbers, since a tensor of them would have to travel to the device."""
-    return torch.stack((vectors[..., 0] * x_factor, vectors[..., 1] * y_factor), dim=-1)
-
-
 def _spread(kind: int, probabilities: Tensor, keypoints: Tensor, variance: Tensor, sigma: float) -> Tensor:
     """The regulariser (B, K)."""
     height, width = probabilities.shape[2:]
     if kind == _REGULARIZERS["variance"]:
-        excess = variance - sigma**2
-        return _per_axis(excess, (2 / width) ** 2, (2 / height) ** 2).square().sum(-1)
+        off_x = (variance[..., 0] - sigma**2) * (2 / width) ** 2
+        off_y = (variance[..., 1] - sigma**2) * (2 / height) ** 2
+        return off_x.square() + off_y.square()
     goal = _gaussian(keypoints, sigma, height, width)
     if kind == _REGULARIZERS["kl"]:
         return _divergence(probabilities, goal)
@@ -141,9 +137,11 @@ def dsnt_loss(
     maps = torch.where(counts[..., None, None], maps, 0.0)
     mean, variance = _moments(maps)
     height, width = maps.shape[2:]
-    losses = coordinate_weight * torch.linalg.vector_norm(
-        _per_axis(mean - joints, 2 / width, 2 / height), dim=-1
-    )
+    # The paper's coordinates, (2 i + 1) / n - 1: they differ from pixels in the gradient of maps whose sum is not 1.
+    excess = maps.sum((2, 3)) - 1
+    off_x = (mean[..., 0] - joints[..., 0]) * (2 / width) + (1 / width - 1) * excess
+    off_y = (mean[..., 1] - joints[..., 1]) * (2 / height) + (1 / height - 1) * excess
+    losses = coordinate_weight * torch.linalg.vector_norm(torch.stack((off_x, off_y), dim=-1), dim=-1)
     if kind != _REGULARIZERS["none"]:
         losses = losses + regularizer_weight * _spread(kind, maps, joints, variance, sigma)
     return weighted_mean(torch.where(counts, losses, 0.0), weights, code)
