@@ -53,13 +53,16 @@ __all__ = [
 
 
 class _Function(nn.Module):
-    """Holds the options of a function as attributes of the same names."""
+    """Holds the options of a function as attributes of the same names; tensors among them move with the module."""
 
     options: ClassVar[tuple[str, ...]]
 
     def _keep(self, values: dict[str, Any]) -> None:
         for name in self.options:
-            setattr(self, name, values[name])
+            if isinstance(values[name], Tensor):
+                self.register_buffer(name, values[name], persistent=False)
+            else:
+                setattr(self, name, values[name])
 
     def _kept(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.options}
@@ -86,7 +89,7 @@ class GaussianHeatmapLoss(_Function):
     def __init__(
         self,
         *,
-        sigma: float | Sequence[float] | None = None,
+        sigma: float | Sequence[float] | Tensor | None = None,
         encoding: Encoding = "msra",
         input_size: Sequence[int] | None = None,
         compat: Compat = "fixed",
@@ -235,7 +238,7 @@ class OKSLoss(_Function):
     options = ("sigmas", "form", "reduction")
 
     def __init__(
-        self, *, sigmas: Sequence[float], form: OksForm = "linear", reduction: Reduction = "mean"
+        self, *, sigmas: Sequence[float] | Tensor, form: OksForm = "linear", reduction: Reduction = "mean"
     ) -> None:
         super().__init__()
         self._keep(locals())

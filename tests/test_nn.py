@@ -137,3 +137,9 @@ def test_gaussian_heatmap_loss_with_interference(generator):
         pred, keypoints, visibility, sigma=1.0, interference_weight=0.3, **others
     )
     assert torch.equal(got, want)
+
+
+def test_tensors_among_the_options_move_with_the_module():
+    loss = nn.OKSLoss(sigmas=torch.tensor([0.1, 0.2]))
+    assert loss.double().sigmas.dtype == torch.float64
+    assert loss.state_dict() == {}

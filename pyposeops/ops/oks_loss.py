@@ -51,7 +51,7 @@ def oks_loss(
         target: (..., K, 2), without gradient; not looked at where a joint does not count.
         visibility: (..., K), any dtype; a joint counts where it is above 0.
         area: (...), of the person, in square pixels.
-        sigmas: (K,), per-joint constants of the data set.
+        sigmas: (K,), per-joint constants of the data set. On CUDA prefer a tensor: numbers are copied at each call.
         form: "linear": ``1 - OKS``, whose gradient vanishes far from the target; "log": ``-ln OKS``, whose does not.
         reduction: "mean" over the people with a joint that counts (0 for none), "sum", or "none": (...).
 
