@@ -170,17 +170,15 @@ class COCOeval:
 
     def evaluate(self) -> None:
         """Match detections with people in every image."""
-        params = self.params
-        params.imgIds = np.unique(params.imgIds).tolist()
-        if params.useCats:
-            params.catIds = np.unique(params.catIds).tolist()
-        params.maxDets = sorted(params.maxDets)
-        self._matched, self._details = self._match(params), None
+        _sort(self.params)
+        self._matched, self._details = self._match(self.params), None
 
     def _match(self, params: Params) -> _Matched:
+        if self.cocoGt is None and not hasattr(self, "_truths"):
+            raise RuntimeError("expected a ground truth, got none")
         truths, results = self._truths, self._results
         sigmas = np.ascontiguousarray(params.kpt_oks_sigmas, np.float64)
-        if sigmas.ndim != 1 or not (sigmas > 0).all():
+        if sigmas.ndim != 1 or len(sigmas) == 0 or not (sigmas > 0).all():
             raise ValueError(f"kpt_oks_sigmas: expected (K,) above 0, got {sigmas}")
         cells = len(params.imgIds) * (len(params.catIds) if params.useCats else 1)
         limit = params.maxDets[-1]
@@ -237,8 +235,11 @@ class COCOeval:
         Args:
             p: other settings than those of ``evaluate``; people are then matched anew.
         """
-        matched = self._evaluated() if p is None else self._match(p)
-        params = self.params if p is None else p
+        params = self.params
+        if p is not None:
+            params = copy.copy(p)
+            _sort(params)
+        matched = self._evaluated() if p is None else self._match(params)
         images = len(params.imgIds)
         categories = len(params.catIds) if params.useCats else 1
         edges = np.arange(categories + 1) * images
@@ -422,6 +423,14 @@ class COCOeval:
             )
             self._details = (matches, values, offsets)
         return self._details
+
+
+def _sort(params: Params) -> None:
+    """Puts images, categories and limits in order, each once."""
+    params.imgIds = np.unique(params.imgIds).tolist()
+    if params.useCats:
+        params.catIds = np.unique(params.catIds).tolist()
+    params.maxDets = sorted(params.maxDets)
 
 
 def _cell_names(params: Params) -> list[tuple[int, int]]:

@@ -187,13 +187,14 @@ def heatmap_decode(
                      ``offsets`` hold: UDP's disc and offsets, as mmpose decodes them
     ================ ==========================================================================
 
-    All but the last smooth with OpenCV's Gaussian of ``blur_kernel`` taps, zeros around the map, scale the
+    dark, dark_udp and megvii smooth with OpenCV's Gaussian of ``blur_kernel`` taps, zeros around the map, scale the
     smoothed map so that its maximum is again the map's own, and DARK clips it: dark below 1e-10, dark_udp below
     1e-3 and above 50. This is evaluated around the peak only, and gives what the whole map would give within
     rounding. The step is not limited: on nearly flat maps it can be long, as published. Unrefined stays a peak
     with a singular H or a step that is not finite, and that of a map with no positive value once smoothed.
 
-    An infinite maximum is a maximum like any other; dark, dark_udp, parabola and megvii leave it unrefined.
+    An infinite maximum is a maximum like any other; dark, dark_udp, parabola and megvii leave it unrefined,
+    udp_combined spreads it over its window and takes the first pixel of that.
 
     With ``flipped`` the mean of the two maps is decoded, as :func:`flip_merge` makes it, which is never stored and
     not rounded to half precision. Each map is read once.

@@ -169,6 +169,8 @@ def _differentiable_backward(
     grid: int,
 ) -> Tensor:
     """The gradient as a graph of PyTorch's own operations, through the definition: for second derivatives."""
+    if grad_coords is None and grad_covariance is None:
+        return torch.zeros_like(heatmaps)
     debias = weight == _DEBIASED_SOFTMAX
     coords, _, covariance = _DEFINITIONS[heatmaps.ndim - 2](
         heatmaps,
@@ -273,9 +275,9 @@ def soft_argmax_2d(
     A map whose weights sum to 0 (all zero with ``sum`` or ``debias``, all -inf otherwise; with ``sigmoid`` already
     where beta h is below -87 everywhere, as its weights are then below the range of float32) has no expectation: the
     middle of the map is returned, with confidence and covariance 0, and no gradient flows. A NaN makes all results of
-    its map NaN, and so does +inf except with ``sigmoid``; -inf, as from masking, weighs 0 with ``softmax`` and
-    ``sigmoid``. coords and covariance are differentiable in the maps, in one read and one write; twice too, where the
-    second derivative runs through the definition, at its speed.
+    its map NaN, and so does +inf except with ``sigmoid`` (with ``sum`` the confidence is inf); -inf, as from
+    masking, weighs 0 with ``softmax`` and ``sigmoid``. coords and covariance are differentiable in the maps, in
+    one read and one write; twice too, where the second derivative runs through the definition, at its speed.
 
     Example:
         >>> heatmaps = torch.zeros(1, 1, 64, 48)

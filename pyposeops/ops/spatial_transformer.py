@@ -57,6 +57,8 @@ def spatial_transformer(
         TypeError: an input that is not floating.
 
     Differentiable in the input and in theta (at a pixel's centre: the slope to the right and downward).
+    On CUDA the gradient in the input is summed by atomics, in any order; under
+    ``torch.use_deterministic_algorithms(True)`` PyTorch refuses it there.
 
     Example:
         >>> picture = torch.arange(16.0).view(1, 1, 4, 4)
@@ -127,6 +129,8 @@ def paste_back(
         ValueError, TypeError: as :func:`spatial_transformer`.
 
     Differentiable in the maps and in theta.
+    On CUDA the gradient in the maps is summed by atomics, in any order; under
+    ``torch.use_deterministic_algorithms(True)`` PyTorch refuses it there.
 
     Example:
         >>> lower_right = torch.tensor([[[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]])

@@ -79,7 +79,9 @@ def triangulate_points(
         keypoints: (..., V, K, 2) as (x, y) in undistorted pixels of V cameras. A view with a coordinate that is
             not finite is not used for that joint.
         cameras: (..., V, 3, 4), projection matrices; leading dimensions are broadcast with those of keypoints.
-        weights: (..., V, K), of any scale, such as scores; a view at or below 0 or NaN is not used. None: 1.
+            A view whose camera is not finite is not used.
+        weights: (..., V, K), of any scale, such as scores; a view at or below 0, NaN or infinite is not used.
+            None: 1.
         min_views: a joint with fewer is not triangulated; at least 2.
         refine_steps: 0 for the linear solution alone; 10 is plenty.
         huber_px: above 0.
@@ -109,13 +111,15 @@ def triangulate_points(
     dtype = _result_dtype(keypoints, cameras)
     people = torch.broadcast_shapes(keypoints.shape[:-3], cameras.shape[:-3])
     keypoints = keypoints.double().expand(*people, *keypoints.shape[-3:])
-    used = keypoints.isfinite().all(-1)
+    cameras = cameras.double()
+    sees = cameras.isfinite().all(-1).all(-1)[..., None]
+    cameras = torch.where(sees[..., None], cameras, 0.0)
+    used = keypoints.isfinite().all(-1) & sees
     if weights is None:
         weights = keypoints.new_ones(()).expand(used.shape)
-    used = used & (weights > 0)
+    used = used & (weights > 0) & weights.isfinite()
     weights = torch.where(used, weights.double(), 0.0)
     keypoints = torch.where(used[..., None], keypoints, 0.0)
-    cameras = cameras.double()
     views = used.sum(-2)
     enough = views >= min_views
     points = _linear_solution(keypoints, cameras, weights, enough)

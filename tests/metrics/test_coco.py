@@ -362,3 +362,20 @@ def test_no_small_set_is_scored_otherwise(sample):
     if results:
         assert_equal(got, published(dataset, results))
     ours(dataset, results, strict=False)
+
+
+def test_settings_given_to_accumulate_need_no_order():
+    dataset, results = generate(Options(images=30, seed=4))
+    evaluation = ours(dataset, results, strict=False)
+    shuffled = copy.copy(evaluation.params)
+    shuffled.imgIds, shuffled.maxDets = list(reversed(evaluation.params.imgIds)), [20, 5]
+    evaluation.accumulate(shuffled)
+    want = ours(dataset, results, strict=False, maxDets=[5, 20])
+    np.testing.assert_array_equal(evaluation.eval["precision"], want.eval["precision"])
+
+
+def test_evaluation_without_ground_truth_or_sigmas_is_refused():
+    with pytest.raises(RuntimeError, match="expected a ground truth, got none"):
+        COCOeval().evaluate()
+    with pytest.raises(ValueError, match="kpt_oks_sigmas: expected"):
+        run(COCOeval({"annotations": []}, [], sigmas=[]))

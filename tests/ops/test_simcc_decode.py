@@ -365,7 +365,7 @@ X, Y = torch.zeros(2, 3, 8), torch.zeros(2, 3, 6)
     [
         (X[0], Y, {}, ValueError, "simcc_x: expected (B, K, X), got (3, 8)"),
         (X, Y[:1], {}, ValueError, "simcc_y: expected (B, K, Y) with the B and K of simcc_x, got (1, 3, 6)"),
-        (X[..., :0], Y, {}, ValueError, "simcc_x: expected 1 to 2^24 bins"),
+        (X[..., :0], Y, {}, ValueError, "simcc_x: expected 1 to 2^24 - 1 bins"),
         (X.long(), Y, {}, TypeError, "simcc_x: expected dtype float32"),
         (X, Y.double(), {}, TypeError, "simcc_y: expected dtype float32"),
         (X, Y, {"split_ratio": 0.0}, ValueError, "split_ratio: expected a finite number above 0"),

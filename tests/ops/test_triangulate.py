@@ -310,3 +310,15 @@ SEEN, CAMERAS = torch.zeros(2, 3, 5, 2), torch.zeros(3, 3, 4)
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_views_whose_camera_or_weight_is_not_finite_are_not_used():
+    cameras = torch.tensor(
+        [[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], [[1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0]]] * 2
+    )
+    keypoints = torch.tensor([[[0.5, 0.25]], [[1.0, 0.25]], [[7.0, 7.0]], [[9.0, 9.0]]])
+    weights = torch.ones(4, 1)
+    cameras[2, 0, 0], weights[3] = float("nan"), float("inf")
+    points, _, views = triangulate_points(keypoints, cameras, weights=weights)
+    torch.testing.assert_close(points, torch.tensor([[2.0, 1.0, 4.0]]))
+    assert views.tolist() == [2]

@@ -12,14 +12,16 @@
 // bilinear with exact weights: each of the four neighbouring pixels that lies outside the image counts as
 // border_value, or, with another border mode, as the pixel of the image that is repeated or mirrored there. With
 // antialias, b is the mean of across x down such samples in each crop pixel that covers more than two image pixels
-// across or down, spread evenly, at most one image pixel apart and at most 64 along an axis. With round_uint8, b is first rounded to an integer, half to even. mean, std, gain and bias
-// are in the order of the crop's channels; reverse_channels reads the image's channels from last to first. An
+// across or down, spread evenly, at most one image pixel apart and at most 64 along an axis. With round_uint8, b is
+// first rounded to an integer, half to even. mean, std, gain and bias are in the order of the crop's channels;
+// reverse_channels reads the image's channels from last to first. An
 // affine that is singular or not finite, or that places a corner of the crop 2^30 pixels or more from the
 // image's origin, gives a crop that is all border_value; so does a matrix that has no inverse or is not finite, and
 // of other matrices so do the pixels that see no such place. An image_index outside [0, M) and an image that
 // does not lie within the arena: the caller refuses them on the CPU; on CUDA, where looking would mean waiting for
 // the device, that crop is NaN. Formulas: crop_images_math.h, and those of perspective, the other border modes and
-// antialias, which have a loop and a kernel of their own, crop_images_general_math.h. Both devices follow this contract and give the same bits before the final rounding.
+// antialias, which have a loop and a kernel of their own, crop_images_general_math.h. Both devices follow this
+// contract and give the same bits before the final rounding.
 #pragma once
 
 #include "core/convert.h"

@@ -196,6 +196,10 @@ void forward(const py::list& images, py::handle affines, py::handle out, py::han
              py::handle arena_offsets, py::handle arena_sizes) {
     const std::optional<ImportedTensor> offsets = import_optional(arena_offsets, "images.offsets");
     const std::optional<ImportedTensor> sizes = import_optional(arena_sizes, "images.sizes");
+    POSEOPS_CHECK(offsets.has_value() == sizes.has_value(), "images", "offsets and sizes together",
+                  "one of them");
+    POSEOPS_CHECK(!offsets || images.size() == 1, "images", "one buffer", std::to_string(images.size()));
+    POSEOPS_CHECK(border >= 0 && border <= 2, "border", "a code from 0 to 2", std::to_string(border));
     CropImagesArgs args = {};
     Images sources;
     if (offsets) {

@@ -34,7 +34,8 @@ void set_rows(SimccDecodeArgs& args, const TensorView& x, const TensorView& y) {
     check_same_device(y, kRowNames[1], x, kRowNames[0]);
     for (int d = 0; d < 2; ++d) {
         const int64_t bins = args.rows[d].shape[2];
-        POSEOPS_CHECK(bins > 0 && bins < kMaxBins, kRowNames[d], "1 to 2^24 bins", shape_text(args.rows[d]));
+        POSEOPS_CHECK(bins > 0 && bins < kMaxBins, kRowNames[d], "1 to 2^24 - 1 bins",
+                      shape_text(args.rows[d]));
     }
 }
 
@@ -68,6 +69,8 @@ void decode(py::handle simcc_x, py::handle simcc_y, double split_ratio, int64_t 
     SimccDecodeArgs args = {};
     set_rows(args, across.view(), down.view());
     const int64_t* shape = args.rows[0].shape;
+    POSEOPS_CHECK(other_across.has_value() == other_down.has_value(), "flipped", "rows of x and of y",
+                  "one of them");
     if (other_across && other_down) {
         set_flipped(args, other_across->view(), 0);
         set_flipped(args, other_down->view(), 1);
