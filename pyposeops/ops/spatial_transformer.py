@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyposeops import reference
 from pyposeops._library import accepts_numpy, choice
 from pyposeops.ops.affine import check_affines, check_device, crop_size, floating
 from pyposeops.ops.theta import invert_theta
@@ -57,8 +58,8 @@ def spatial_transformer(
         TypeError: an input that is not floating.
 
     Differentiable in the input and in theta (at a pixel's centre: the slope to the right and downward).
-    On CUDA the gradient in the input is summed by atomics, in any order; under
-    ``torch.use_deterministic_algorithms(True)`` PyTorch refuses it there.
+    On CUDA the gradient in the input is summed by atomics, in any order, but under
+    ``torch.use_deterministic_algorithms(True)``: there the definition is evaluated, slower and in one order.
 
     Example:
         >>> picture = torch.arange(16.0).view(1, 1, 4, 4)
@@ -80,6 +81,10 @@ def spatial_transformer(
     choice(padding, _PADDINGS, "padding")
     in_height, in_width = crop_size(input.shape[2:], name="input")
     height, width = (in_height, in_width) if size is None else crop_size(size)
+    if input.numel() and _needs_one_order(input):
+        return reference.spatial_transformer(
+            input, theta, (height, width), padding=padding, align_corners=align_corners
+        )
     with torch.autocast(input.device.type, enabled=False):
         values = floating(input)
         theta = theta.to(values.dtype)
@@ -90,6 +95,11 @@ def spatial_transformer(
             return values.new_zeros(*input.shape[:2], height, width).to(input.dtype)
         sampled = F.grid_sample(values, grid, padding_mode=padding, align_corners=align_corners)
         return torch.where(known[..., None], sampled, 0.0).to(input.dtype)
+
+
+def _needs_one_order(input: Tensor) -> bool:
+    """Whether grid_sample's backward pass, which adds up by atomics on CUDA, would be refused."""
+    return input.is_cuda and torch.are_deterministic_algorithms_enabled()
 
 
 def _grid(theta: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
@@ -129,8 +139,8 @@ def paste_back(
         ValueError, TypeError: as :func:`spatial_transformer`.
 
     Differentiable in the maps and in theta.
-    On CUDA the gradient in the maps is summed by atomics, in any order; under
-    ``torch.use_deterministic_algorithms(True)`` PyTorch refuses it there.
+    On CUDA the gradient in the maps is summed by atomics, in any order, but under
+    ``torch.use_deterministic_algorithms(True)``: there the definition is evaluated, slower and in one order.
 
     Example:
         >>> lower_right = torch.tensor([[[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]])

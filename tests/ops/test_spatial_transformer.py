@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+import pyposeops
 from pyposeops import (
     affine_from_box,
     crop_features,
@@ -259,3 +261,37 @@ def test_wrong_arguments_are_named(change, error, message):
 
 def test_invert_theta_of_the_identity_is_exact():
     assert torch.equal(invert_theta(torch.eye(2, 3)[None]), torch.eye(2, 3)[None])
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_the_way_of_one_order_gives_the_same(padding, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 3, 7, 6, generator=generator, dtype=torch.float64).requires_grad_()
+    theta = torch.tensor([[[0.7, 0.2, 0.1], [-0.3, 0.9, 0.4]]] * 2, dtype=torch.float64).requires_grad_()
+    want = pyposeops.spatial_transformer(maps, theta, (5, 4), padding=padding)
+    # named by its module: the function of the same name shadows it as an attribute of the package
+    module = sys.modules["pyposeops.ops.spatial_transformer"]
+    monkeypatch.setattr(module, "_needs_one_order", lambda _: True)
+    got = pyposeops.spatial_transformer(maps, theta, (5, 4), padding=padding)
+    torch.testing.assert_close(got, want)
+    for one, other in zip(
+        *(torch.autograd.grad(x.square().sum(), (maps, theta)) for x in (got, want)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.cuda
+def test_gradient_is_deterministic_where_that_is_asked_for():
+    maps = torch.randn(2, 3, 64, 48, device="cuda", requires_grad=True)
+    theta = torch.tensor([[[0.7, 0.2, 0.1], [-0.3, 0.9, 0.4]]] * 2, device="cuda")
+    torch.use_deterministic_algorithms(True)
+    try:
+        first, second = (
+            torch.autograd.grad(pyposeops.spatial_transformer(maps, theta, (256, 192)).square().sum(), maps)[
+                0
+            ]
+            for _ in range(2)
+        )
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(first, second)
