@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import pyposeops
-from pyposeops import heatmap_decode, heatmap_peaks
+from pyposeops import heatmap_decode, heatmap_peaks, soft_argmax_2d
 
 HEIGHT, WIDTH, SIGMA_PX, JOINTS, NOISE, MARGIN = 64, 48, 2.0, 4000, 0.02, 10
 
@@ -35,25 +35,13 @@ def enlarged_by_torchvision(maps: Tensor) -> Tensor:
     return (decoded("none")(enlarged) + 0.5) / 4 - 0.5
 
 
-def expectation(weights: Tensor) -> Tensor:
-    """The mean position under weights (B, K, H, W) that sum to 1."""
-    height, width = weights.shape[2:]
-    x = (weights.sum(dim=2) * torch.arange(width, device=weights.device)).sum(dim=-1)
-    y = (weights.sum(dim=3) * torch.arange(height, device=weights.device)).sum(dim=-1)
-    return torch.stack((x, y), dim=-1)
-
-
 def softmax(inverse_temperature: float) -> Decoder:
-    return lambda maps: expectation((inverse_temperature * maps.flatten(2)).softmax(-1).view_as(maps))
-
-
-def normalized(maps: Tensor) -> Tensor:
-    return maps / maps.sum(dim=(2, 3), keepdim=True)
+    return lambda maps: soft_argmax_2d(maps, inverse_temperature=inverse_temperature).coords
 
 
 def lightning_pose(maps: Tensor) -> Tensor:
     """Maps of sum 1, twice enlarged and smoothed (binomial, 5 x 5, reflected borders), then softmax(1000 h)."""
-    maps = normalized(maps)
+    maps = maps / maps.sum(dim=(2, 3), keepdim=True)
     taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=maps.device) / 16
     for _ in range(2):
         maps = torch.nn.functional.interpolate(maps, scale_factor=2, mode="bicubic", align_corners=False)
@@ -72,7 +60,7 @@ DECODERS: dict[str, Decoder] = {
     "torchvision bicubic x4": enlarged_by_torchvision,
     "softmax(10 h)": softmax(10.0),
     "softmax(100 h)": softmax(100.0),
-    "h / sum(h)": lambda maps: expectation(normalized(maps)),
+    "h / sum(h)": lambda maps: soft_argmax_2d(maps, normalization="sum").coords,
     "lightning-pose": lightning_pose,
 }
 

@@ -28,9 +28,9 @@ _REFINE = {
     "udp_combined": 7,
 }
 _EMPTY_COORD = {"quarter_mmpose": -1.0, "megvii": -1.0, "udp_combined": -1.0}
-Convention = Literal["msra", "udp", "half_pixel", "cmu"]
+Convention = Literal["msra", "udp", "half_pixel", "edge"]
 # Added to a heatmap position before it is scaled, and after.
-_CONVENTIONS = {"msra": (0.0, 0.0), "udp": (0.0, 0.0), "half_pixel": (0.5, 0.0), "cmu": (0.5, -0.5)}
+_CONVENTIONS = {"msra": (0.0, 0.0), "udp": (0.0, 0.0), "half_pixel": (0.5, -0.5), "edge": (0.5, 0.0)}
 _UDP_RADIUS = 0.0546875  # of the larger side of the heatmap
 
 
@@ -202,14 +202,14 @@ def heatmap_decode(
     With ``input_size`` the coordinates are pixels of the crop that the network saw, and with ``affines`` those of
     the image. Along x, with the crop w and the map W pixels wide:
 
-    ============ ======================= ========================================================
-    convention   crop pixel of map x     used by
-    ============ ======================= ========================================================
-    "msra"       ``x w / W``             Simple Baselines, HRNet, mmpose but for UDP
-    "udp"        ``x (w-1) / (W-1)``     UDP
-    "half_pixel" ``(x + 1/2) w / W``     DeepLabCut (offsets), MSPN
-    "cmu"        ``(x + 1/2) w / W - 1/2`` OpenPose
-    ============ ======================= ========================================================
+    ============ =========================== ====================================================
+    convention   crop pixel of map pixel x   used by
+    ============ =========================== ====================================================
+    "msra"       ``x w / W``                 Simple Baselines, HRNet, mmpose but for UDP
+    "udp"        ``x (w - 1) / (W - 1)``     UDP
+    "half_pixel" ``(x + 1/2) w / W - 1/2``   OpenPose, ``offset_heatmap`` of kind offset
+    "edge"       ``(x + 1/2) w / W``         DeepLabCut, MSPN: 0 is the outer edge of the first pixel
+    ============ =========================== ====================================================
 
     Args:
         heatmaps: (B, K, H, W), float32, float64, float16 or bfloat16; NCHW, channels_last or any strides,
@@ -229,7 +229,7 @@ def heatmap_decode(
             are not finite are not added. Of UDP's channels pass ``output.unflatten(1, (-1, 3))[:, :, 1:]``.
         flipped_offsets: the offsets of the mirrored crops: mirrored like ``flipped``, x negated, averaged.
         offset_scale: heatmap pixels per unit of the offsets. Default 1, for udp_combined
-            ``0.0546875 * max(H, W)``. DeepLabCut's locref maps hold image pixels / 7.2801: pass ``7.2801 / stride``.
+            ``0.0546875 * max(H, W)``. DeepLabCut's locref maps hold crop pixels / 7.2801: pass ``7.2801 / stride``.
         affines: (B, 2, 3) from image to crop, float32 or float64, as ``crop_images`` takes them and
             ``affine_from_box`` makes them. Their inverses are computed in float64.
         input_size: (height, width) of the crop. Default: the coordinates stay in heatmap pixels, and with
@@ -262,7 +262,7 @@ def heatmap_decode(
     dark: Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, CVPR 2020,
     section 3.2. dark_udp, udp_combined: Huang et al., The Devil is in the Details, CVPR 2020, as mmpose 1.x computes
     them. megvii: Li et al., Rethinking on Multi-Stage Networks for Human Pose Estimation, 2019, as mmpose 1.x
-    computes it. half_pixel: Insafutdinov et al., DeeperCut, ECCV 2016 (published code).
+    computes it. edge: Insafutdinov et al., DeeperCut, ECCV 2016 (published code).
     """
     code = choice(refine, _REFINE, "refine")
     if blur_kernel is None:

@@ -107,8 +107,8 @@ def _in_image(
     scale, before, after = [1.0, 1.0], 0.0, 0.0
     if input_size is not None:
         last = 1 if convention == "udp" else 0
-        before = 0.5 if convention in ("half_pixel", "cmu") else 0.0
-        after = -0.5 if convention == "cmu" else 0.0
+        before = 0.5 if convention in ("half_pixel", "edge") else 0.0
+        after = -0.5 if convention == "half_pixel" else 0.0
         scale = [(crop - last) / (own - last) for crop, own in zip(input_size, map_size, strict=True)]
     crop = (coords.double() + before) * coords.new_tensor(scale[::-1], dtype=torch.float64) + after
     if affines is None:

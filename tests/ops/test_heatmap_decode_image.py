@@ -142,7 +142,7 @@ def test_equals_deeplabcut(device, generator):
         offsets=offsets.to(device),
         offset_scale=7.2801 / stride,
         input_size=(8 * 24, 8 * 18),
-        convention="half_pixel",
+        convention="edge",
     )
     want = deeplabcut(maps.numpy(), offsets.numpy(), stride)
     np.testing.assert_allclose(got.coords.cpu(), want, rtol=0, atol=1e-11)
@@ -213,7 +213,7 @@ def test_udp_combined_with_flip_test_equals_the_merged_channels(device, generato
 
 
 @pytest.mark.parametrize("refine", METHODS)
-@pytest.mark.parametrize("convention", ["msra", "udp", "half_pixel", "cmu"])
+@pytest.mark.parametrize("convention", ["msra", "udp", "half_pixel", "edge"])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("affine_dtype", [torch.float32, torch.float64])
 def test_image_coordinates_equal_definition(device, generator, refine, convention, dtype, affine_dtype):
@@ -263,6 +263,39 @@ def test_joint_comes_back_to_where_it_was_in_the_image(device):
         assert (got.coords - in_image).abs().max() < 2e-3
 
 
+def test_joint_comes_back_from_offset_maps(device):
+    """UDP combined, and short-range offsets of DeepLabCut and PersonLab, as offset_heatmap renders them."""
+    joints = torch.tensor([[[30.3, 41.7], [100.0, 64.9]], [[88.8, 77.7], [51.2, 99.1]]], device=device)
+    seen = torch.ones(2, 2, device=device)
+    size, input_size, stride = (32, 32), (128, 128), 4.0
+    output = pyposeops.offset_heatmap(joints, seen, size, input_size=input_size).heatmaps
+    channels = output.unflatten(1, (2, 3))
+    got = heatmap_decode(
+        channels[:, :, 0],
+        refine="udp_combined",
+        offsets=channels[:, :, 1:],
+        input_size=input_size,
+        convention="udp",
+    )
+    assert_same(got.coords, joints.cpu(), rtol=0, atol=1e-3)
+    for grid, scale in (("half_pixel", 1.0), ("edge", 7.2801 / stride)):
+        fields = pyposeops.offset_heatmap(
+            joints, seen, size, kind="offset", radius=4.0, scale=scale, grid=grid, input_size=input_size
+        )
+        heat = pyposeops.gaussian_heatmap(
+            joints / stride, seen, size, sigma=2.0, encoding="unbiased"
+        ).heatmaps
+        got = heatmap_decode(
+            heat,
+            refine="none",
+            offsets=fields.heatmaps,
+            offset_scale=scale,
+            input_size=input_size,
+            convention=grid,
+        )
+        assert_same(got.coords, joints.cpu(), rtol=0, atol=1e-3)
+
+
 def test_affine_without_inverse_gives_nan(device):
     maps = torch.rand(4, 2, 8, 8, device=device)
     affines = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 3.0]]).repeat(4, 1, 1)
@@ -288,7 +321,7 @@ def test_empty_coord_is_a_heatmap_position(device):
     refine=st.sampled_from(("none", "quarter", "quarter_mmpose", "parabola")),
     dtype=st.sampled_from(FLOATS),
     layout=st.sampled_from(LAYOUTS),
-    convention=st.sampled_from(("msra", "udp", "half_pixel", "cmu")),
+    convention=st.sampled_from(("msra", "udp", "half_pixel", "edge")),
     shift=st.booleans(),
 )
 def test_any_options_equal_the_definition(data, refine, dtype, layout, convention, shift):
