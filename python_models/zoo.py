@@ -4,7 +4,7 @@ import fnmatch
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -16,15 +16,27 @@ from python_models.errors import unknown_name
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model expects of its input and what its heat maps look like; training may choose other values."""
+    """What a model expects of its input and what it gives; training may choose other values.
+
+    A network is called with crops (B, 3, H, W). It gives one tensor, or a list of them where several stages are
+    supervised: the last one is the prediction.
+    """
 
     input_size: tuple[int, int] = (256, 192)  # (height, width) of the crop in pixels
-    size_multiple: int = 32  # height and width must be multiples of it
+    size_multiple: int = 32  # height and width must be multiples of it; 0: the size is fixed
     stride: int = 4  # crop pixels per heat-map pixel
     sigma_px: float = 2.0  # standard deviation of the target Gaussian in heat-map pixels
-    mean: tuple[float, float, float] = IMAGENET_MEAN  # RGB, images in 0..1
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # in the order of the channels, images in 0..1
     std: tuple[float, float, float] = IMAGENET_STD
-    source: str = ""  # authors, venue
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other;
+    # volume (B, K * depth, h, w).
+    output: Literal["heatmaps", "coordinates", "volume"] = "heatmaps"
+    background: bool = False  # one map more, the last: where no joint is
+    encoding: Literal["msra", "unbiased", "udp", "megvii", "cmu"] = "msra"
+    refine: str = "auto"  # how peaks are refined; auto takes what belongs to the encoding
+    recipe: str = ""  # name of the training settings that it was published with
+    source: str = ""  # authors, venue, section
 
 
 Builder = Callable[..., nn.Module]
