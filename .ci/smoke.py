@@ -1,12 +1,14 @@
-"""Uses the installed package from outside the source tree: operators, models, and a light import."""
+"""Uses the installed package from outside the source tree: operators, metrics, models, and a light import."""
 
 import sys
 
 import numpy as np
 
 import pyposeops
+import pyposeops.metrics
 
-heavy = {"cv2", "scipy", "matplotlib", "lightning_fabric", "jsonargparse", "pycocotools"} & set(sys.modules)
+models_need = {"cv2", "scipy", "matplotlib", "lightning_fabric", "jsonargparse", "pycocotools"}
+heavy = (models_need | {"torchmetrics", "orjson"}) & set(sys.modules)
 assert not heavy, f"import pyposeops loads {heavy}"
 
 keypoints = np.array([[[10.0, 20.0], [30.5, 40.25]]], np.float32)

@@ -15,6 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 OPS = sorted(folder.name for folder in (CSRC / "ops").iterdir() if folder.is_dir())
 CUDA_HEADERS = re.compile(r"^(cuda|cub/|cooperative_groups|nv)")
+# Packages of the extra `metrics`, and the files of pyposeops that may import them, when they are first used.
+OPTIONAL = {
+    "matplotlib": "pyposeops/metrics/plots*.py",
+    "orjson": "pyposeops/evaluate/*.py",
+    "torchmetrics": "pyposeops/metrics/*.py",
+    "tqdm": "pyposeops/evaluate/*.py",
+}
 
 
 def includes(path: Path) -> list[str]:
@@ -106,12 +113,31 @@ def test_package_imports_neither_models_nor_tests_nor_benchmarks():
             assert root not in ("python_models", "tests", "benchmarks"), f"{path}: {module}"
 
 
-def test_package_needs_torch_and_numpy_only():
+def test_package_needs_torch_and_numpy_and_names_what_it_may_use():
     allowed = {"torch", "numpy", "pyposeops"}
     for path in (ROOT / "pyposeops").rglob("*.py"):
+        here = {package for package, users in OPTIONAL.items() if path.relative_to(ROOT).match(users)}
         for module in imported_modules(path):
             root = module.split(".")[0]
-            assert root in allowed or root in sys.stdlib_module_names, f"{path}: {module}"
+            assert root in allowed | here or root in sys.stdlib_module_names, f"{path}: {module}"
+
+
+def test_what_the_package_may_use_stands_in_its_extra():
+    text = (ROOT / "pyproject.toml").read_text()
+    extra = re.search(r"^metrics = \[(.*)\]$", text, re.MULTILINE)
+    assert extra is not None
+    assert set(re.findall(r'"([a-z]+)>=', extra[1])) == OPTIONAL.keys()
+
+
+def test_package_is_imported_without_what_it_may_use():
+    """With None in its place a module cannot be imported. torch looks for tqdm of its own, and does without it."""
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({sorted(OPTIONAL)}))
+import pyposeops, pyposeops.metrics, pyposeops.__main__
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_instruction_set_objects_share_no_code():
