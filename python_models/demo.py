@@ -14,8 +14,9 @@ from python_models.draw import contact_sheet, draw_people, write_image
 from python_models.evaluate import Predictions, format_table, predict_dataset, score_predictions
 from python_models.files import save_json
 from python_models.in_memory import InMemory
-from python_models.losses import joints_mse_loss
 from python_models.model_card import load_model
+from python_models.objectives import Objective
+from python_models.outputs import stages_of
 from python_models.runtime import start_fabric
 from python_models.settings import TrainSettings
 from python_models.sources import TEST_SEED, TRAIN_SEED, VAL_SEED
@@ -115,15 +116,13 @@ def affordable_epochs(settings: TrainSettings, dataset: PoseDataset, minutes: fl
     card = card_of(settings, dataset)
     fabric = start_fabric(settings.accelerator, settings.devices, settings.precision)
     network = fabric.to_device(card.create()).to(memory_format=torch.channels_last)
-    crops = torch.zeros(settings.batch_size, 3, *card.input_size, device=fabric.device)
-    crops = crops.to(memory_format=torch.channels_last)
-    targets = torch.zeros(
-        settings.batch_size, card.skeleton.num_joints, *card.heatmap_size, device=fabric.device
-    )
+    objective = Objective(settings.loss, card)
+    samples = (dataset[index % len(dataset)] for index in range(settings.batch_size))
+    batch = card.batch_preparer(dataset, fabric.device, channels_last=True)(samples)
     seconds = []
     for _ in range(_TIMED_STEPS):
         started = time.perf_counter()
-        loss = joints_mse_loss(network(crops), targets, targets[:, :, 0, 0])
+        loss = objective(stages_of(network(batch.crops)), batch)
         loss.backward()
         loss.item()
         seconds.append(time.perf_counter() - started)

@@ -1,17 +1,24 @@
 """From image crops to joints in image pixels, with our operators: the part that evaluate and predict share."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 import pyposeops
 from python_models.model_card import ModelCard
+from python_models.outputs import expected_joints, prediction_of, uses_peaks
 from python_models.zoo import model_info
 
-Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola"]
-_REFINE_OF_ENCODING = {"msra": "quarter", "unbiased": "dark", "udp": "dark_udp"}
+Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola", "megvii"]
+_REFINE_OF_ENCODING = {
+    "msra": "quarter",
+    "unbiased": "dark",
+    "udp": "dark_udp",
+    "megvii": "megvii",
+    "cmu": "quarter",
+}
 # The published DARK smooths with 11 pixels for a sigma of 2 pixels.
 _BLUR_PER_SIGMA = 5.5
 CROP_PADDING = 1.25
@@ -21,14 +28,14 @@ class Poses(NamedTuple):
     """Joints of N people."""
 
     keypoints: Tensor  # (N, K, 2), (x, y) in image pixels
-    scores: Tensor  # (N, K), height of the heat map's peak
+    scores: Tensor  # (N, K), height of the peak, or of the softmax where joints are expectations
 
 
 class PoseEstimator:
     """A model with everything around it.
 
     Args:
-        network: Crops (N, 3, h, w) -> heat maps (N, K, H, W), on `device`, in eval mode.
+        network: Crops (N, 3, h, w) -> what `ModelInfo` says, on `device`, in eval mode.
         card: Input size, encoding and skeleton.
         device: Where crops are made and decoded.
         refine: How peaks are refined; "auto" takes what belongs to the encoding.
@@ -37,7 +44,7 @@ class PoseEstimator:
 
     def __init__(
         self,
-        network: Callable[[Tensor], Tensor],
+        network: Callable[[Tensor], Any],
         card: ModelCard,
         *,
         device: torch.device,
@@ -45,14 +52,13 @@ class PoseEstimator:
         flip_test: bool = False,
     ) -> None:
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
-        self.refine = _REFINE_OF_ENCODING[card.encoding] if refine == "auto" else refine
-        self.convention: Literal["msra", "udp"] = "udp" if card.encoding == "udp" else "msra"
+        self.refine = self._own_refinement() if refine == "auto" else refine
 
     def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
         """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
         info = model_info(self.card.model)
         affines = pyposeops.affine_from_box(
-            boxes, self.card.input_size, convention=self.convention, padding=CROP_PADDING
+            boxes, self.card.input_size, convention=self.card.convention, padding=CROP_PADDING
         ).to(self.device)
         crops = pyposeops.crop_images(
             [image.to(self.device) for image in images],
@@ -61,16 +67,35 @@ class PoseEstimator:
             mean=info.mean,
             std=info.std,
             image_index=image_index.to(self.device),
+            reverse_channels=info.channel_order == "bgr",
         )
         return self.from_crops(crops, affines)
 
     def from_crops(self, crops: Tensor, affines: Tensor) -> Poses:
         """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels."""
-        flipped = self.network(crops.flip(-1)) if self.flip_test else None
-        return self.decode(self.network(crops), affines, flipped)
+        flipped = prediction_of(self.network(crops.flip(-1)), self.card) if self.flip_test else None
+        return self.decode(prediction_of(self.network(crops), self.card), affines, flipped)
 
-    def decode(self, heatmaps: Tensor, affines: Tensor, flipped: Tensor | None = None) -> Poses:
-        """Peaks of heat maps, averaged with those of the mirrored crops where given, carried back to image pixels."""
+    def decode(self, prediction: Tensor, affines: Tensor, flipped: Tensor | None = None) -> Poses:
+        """Joints in image pixels, averaged with what the mirrored crops gave where that is given."""
+        if uses_peaks(self.card):
+            return self._peaks(prediction, affines, flipped)
+        coords, scores = expected_joints(prediction, self.card)
+        if flipped is not None:
+            mirrored, mirrored_scores = expected_joints(flipped, self.card)
+            # A crop pixel x of the mirrored crop was w - 1 - x; left and right joints trade places.
+            order = list(self.card.skeleton.flip_order)
+            last = mirrored.new_tensor((self.card.input_size[1] - 1.0, 0.0))
+            mirrored = (last - mirrored * mirrored.new_tensor((1.0, -1.0)))[:, order]
+            coords, scores = (coords + mirrored) / 2, (scores + mirrored_scores[:, order]) / 2
+        inverse = pyposeops.invert_affine(affines.to(coords.device))
+        return Poses(pyposeops.transform_keypoints(coords, inverse), scores)
+
+    def _own_refinement(self) -> str:
+        own = model_info(self.card.model).refine
+        return _REFINE_OF_ENCODING[self.card.encoding] if own == "auto" else own
+
+    def _peaks(self, heatmaps: Tensor, affines: Tensor, flipped: Tensor | None) -> Poses:
         blur_kernel = min(max(2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1, 3), 63)
         return Poses(
             *pyposeops.heatmap_decode(
@@ -80,9 +105,9 @@ class PoseEstimator:
                 flipped=flipped,
                 flip_pairs=() if flipped is None else self.card.skeleton.flip_pairs,
                 # Box centre and map centre lie half a pixel apart in this convention, so the mirrored map is shifted.
-                shift=flipped is not None and self.convention == "msra",
+                shift=flipped is not None and self.card.convention == "msra",
                 affines=affines,
                 input_size=self.card.input_size,
-                convention=self.convention,
+                convention=self.card.convention,
             )
         )

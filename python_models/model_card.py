@@ -13,7 +13,8 @@ from python_models.data import COCO_SKELETON, Augmentation, BatchPreparer, PoseD
 from python_models.errors import UserError
 from python_models.zoo import create_model, model_info
 
-Encoding = Literal["msra", "unbiased", "udp"]
+Encoding = Literal["msra", "unbiased", "udp", "megvii", "cmu"]
+Head = Literal["peak", "integral"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,18 @@ class ModelCard:
     skeleton: Skeleton
     encoding: Encoding = "msra"
     sigma_px: float = 2.0
+    head: Head = "peak"  # joints are peaks of heat maps, or expectations over them
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
         stride = model_info(self.model).stride
         return self.input_size[0] // stride, self.input_size[1] // stride
+
+    @property
+    def convention(self) -> Literal["msra", "udp"]:
+        """How crops are cut and heat maps placed on them."""
+        return "udp" if self.encoding == "udp" else "msra"
 
     def create(self) -> nn.Module:
         """The model with random weights."""
@@ -52,10 +59,9 @@ class ModelCard:
         return BatchPreparer(
             dataset,
             size=self.input_size,
-            heatmap_size=self.heatmap_size,
-            sigma=self.sigma_px,
-            encoding=self.encoding,
+            convention=self.convention,
             augmentation=augmentation,
+            reverse_channels=info.channel_order == "bgr",
             mean=info.mean,
             std=info.std,
             channels_last=channels_last,
@@ -74,7 +80,7 @@ class ModelCard:
 def default_card(model: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
     """The card of a model as published."""
     info = model_info(model)
-    return ModelCard(model, info.input_size, skeleton, sigma_px=info.sigma_px)
+    return ModelCard(model, info.input_size, skeleton, encoding=info.encoding, sigma_px=info.sigma_px)
 
 
 def load_model(

@@ -7,16 +7,28 @@ from typing import Literal
 import torch
 from torch import nn
 
-OptimizerName = Literal["adam", "adamw"]
+OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd", "adagrad"]
 ScheduleName = Literal["step", "cosine"]
 
 
 def build_optimizer(
-    name: OptimizerName, parameters: Iterable[nn.Parameter], *, weight_decay: float, fused: bool
+    name: OptimizerName,
+    parameters: Iterable[nn.Parameter],
+    *,
+    weight_decay: float,
+    momentum: float = 0.0,
+    fused: bool,
 ) -> torch.optim.Optimizer:
-    """The learning rate is set before every step by `set_learning_rate`."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(parameters, weight_decay=weight_decay, fused=fused)
+    """The learning rate is set before every step by `set_learning_rate`; momentum is that of sgd and rmsprop."""
+    if name == "adam":
+        return torch.optim.Adam(parameters, weight_decay=weight_decay, fused=fused)
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, weight_decay=weight_decay, fused=fused)
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay, fused=fused)
+    if name == "rmsprop":
+        return torch.optim.RMSprop(parameters, momentum=momentum, weight_decay=weight_decay)
+    return torch.optim.Adagrad(parameters, weight_decay=weight_decay)
 
 
 def learning_rate_factor(

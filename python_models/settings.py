@@ -5,7 +5,8 @@ from typing import Any
 
 from python_models.data import Augmentation
 from python_models.errors import UserError
-from python_models.model_card import Encoding
+from python_models.model_card import Encoding, Head
+from python_models.objectives import LossSettings
 from python_models.runtime import Accelerator, Devices, Precision
 from python_models.schedule import OptimizerName, ScheduleName
 from python_models.sources import GENERATED
@@ -30,16 +31,20 @@ class TrainSettings:
         options: of the architecture, such as deconv_channels.
         input_size: height and width of the crops in pixels; by default what the model was published with.
         sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
-        encoding: of the target.
+        encoding: of the target; by default what the model was published with.
+        head: of a model of heat maps: peak, or integral, which takes the joints as expectations.
+        loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
         epochs: passes over the data.
         batch_size: people per step and process.
         optimizer: kind of optimizer.
         lr: base learning rate.
         weight_decay: of the optimizer.
+        momentum: of sgd and rmsprop.
         schedule: of the learning rate.
         warmup_steps: the learning rate rises from 0 over so many steps.
-        drop_epochs: where the step schedule multiplies the learning rate by 0.1.
+        drop_epochs: where the step schedule lowers the learning rate.
+        drop_factor: what it is multiplied by there.
         ema_decay: score and keep the running average of the weights with this decay per step.
         accelerator: kind of device.
         devices: number of devices, one process each.
@@ -65,16 +70,20 @@ class TrainSettings:
     options: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] | None = None
     sigma_px: float | None = None
-    encoding: Encoding = "msra"
+    encoding: Encoding | None = None
+    head: Head = "peak"
+    loss: LossSettings = field(default_factory=LossSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)
     epochs: int = 140
     batch_size: int = 64
     optimizer: OptimizerName = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
+    momentum: float = 0.0
     schedule: ScheduleName = "step"
     warmup_steps: int = 0
     drop_epochs: tuple[int, ...] = (90, 120)
+    drop_factor: float = 0.1
     ema_decay: float | None = None
     accelerator: Accelerator = "auto"
     devices: Devices = "auto"

@@ -75,13 +75,17 @@ def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:
     """The model that settings and data describe."""
     info = model_info(settings.model)
     size = settings.input_size or info.input_size
-    if min(size) < 1 or size[0] % info.size_multiple or size[1] % info.size_multiple:
+    if info.size_multiple == 0 and tuple(size) != info.input_size:
+        raise UserError(f"input_size {tuple(size)}: {settings.model} takes {info.input_size} only")
+    multiple = info.size_multiple or 1
+    if min(size) < 1 or size[0] % multiple or size[1] % multiple:
         raise UserError(f"input_size {tuple(size)}: {settings.model} wants multiples of {info.size_multiple}")
     return ModelCard(
         model=settings.model,
         input_size=tuple(size),
         skeleton=data.skeleton,
-        encoding=settings.encoding,
+        encoding=settings.encoding or info.encoding,
         sigma_px=settings.sigma_px or info.sigma_px,
+        head=settings.head,
         options=settings.options,
     )

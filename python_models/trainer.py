@@ -9,12 +9,13 @@ from torch import Tensor
 from python_models.data import Batch, PackedSamples, PoseDataset, PoseLoader, derived_seed
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
-from python_models.losses import joints_mse_loss
 from python_models.model_card import ModelCard
+from python_models.objectives import Objective
+from python_models.outputs import crop_joints, prediction_of, stages_of
 from python_models.prefetch import prefetched
 from python_models.schedule import build_optimizer, learning_rate_factor, set_learning_rate
 from python_models.settings import TrainSettings
-from python_models.training_log import TrainingLog, peak_accuracy
+from python_models.training_log import TrainingLog, crop_accuracy
 from python_models.training_state import TrainingState
 
 SELECTING_FIGURE = "PCK@0.2"  # decides which epoch is kept as the best; without it, the latest is
@@ -52,6 +53,7 @@ class Trainer:
             augmentation=settings.augmentation,
             channels_last=settings.channels_last,
         )
+        self.objective = Objective(settings.loss, card)
         self._set_up_network()
 
     def _set_up_network(self) -> None:
@@ -62,6 +64,7 @@ class Trainer:
             settings.optimizer,
             network.parameters(),
             weight_decay=settings.weight_decay,
+            momentum=settings.momentum,
             fused=fabric.device.type == "cuda",
         )
         self.state = TrainingState(network, optimizer, self.card, settings.ema_decay)
@@ -95,11 +98,12 @@ class Trainer:
         made = (self.make_batch(step, samples) for step, samples in enumerate(self.loader, position.step))
         for batch in prefetched(made, self.fabric.device):
             rate = self.set_learning_rate()
-            loss, heatmaps = self.train_step(batch)
+            loss, prediction = self.train_step(batch)
             position.step += 1
             self.log.add(loss)
             if self.log.is_due(position.step):
-                accuracy = peak_accuracy(heatmaps, batch.heatmaps, batch.weights)
+                joints = crop_joints(prediction, self.card).coords
+                accuracy = crop_accuracy(joints, batch.keypoints, batch.visibility, self.card.input_size)
                 self.log.show(position, self.global_step, accuracy, rate)
             if self.stop_agreed(stop):
                 self.log.read_losses(position)
@@ -108,19 +112,19 @@ class Trainer:
         return True
 
     def train_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One update; returns loss and heat maps."""
-        loss, heatmaps = self.loss(batch)
+        """One update; returns loss and prediction."""
+        loss, prediction = self.loss(batch)
         self.fabric.backward(loss)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.state.average is not None:
             self.state.average.update_parameters(self.state.network)
-        return loss.detach(), heatmaps.detach()
+        return loss.detach(), prediction.detach()
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss of a batch, and the heat maps it was computed from."""
-        heatmaps = self.network(batch.crops)
-        return joints_mse_loss(heatmaps.float(), batch.heatmaps, batch.weights), heatmaps
+        """The loss of a batch, and the prediction of its last stage."""
+        output = self.network(batch.crops)
+        return self.objective(stages_of(output), batch), prediction_of(output, self.card)
 
     def finish_epoch(self, stop: StopRequest) -> bool:
         """Score, log and move to the next epoch; False where a stop came during the scoring."""
@@ -181,6 +185,7 @@ class Trainer:
             schedule=settings.schedule,
             warmup_steps=settings.warmup_steps,
             drop_steps=[epoch * steps for epoch in settings.drop_epochs],
+            drop_factor=settings.drop_factor,
         )
         set_learning_rate(self.state.optimizer, rate)
         return rate

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-import pyposeops
 from python_models.files import write_atomically
 from python_models.progress import progress_bar
 from python_models.training_state import Position
@@ -20,18 +19,21 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-def peak_accuracy(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Share of weighted joints whose peak lies within 1/20 of the map's height and width of the target's; a scalar.
+def crop_accuracy(found: Tensor, keypoints: Tensor, visibility: Tensor, size: tuple[int, int]) -> Tensor:
+    """Share of labelled joints found within 1/20 of the crop's height and width; a scalar.
 
-    Source: Xiao et al., ECCV 2018, the published training accuracy.
+    Args:
+        found: (N, K, 2) in crop pixels.
+        keypoints: (N, K, 2), the truth; visibility: (N, K), above 0 where labelled.
+        size: (height, width) of the crops.
+
+    Source: the training accuracy of Xiao et al., ECCV 2018, published code, there between the peaks of heat maps.
     """
-    peaks, wanted = (
-        pyposeops.heatmap_decode(maps.float(), refine="none").coords for maps in (heatmaps, targets)
-    )
-    height, width = heatmaps.shape[-2:]
-    reach = peaks.new_tensor((width, height)) / 20
-    found = (((peaks - wanted) / reach).norm(dim=-1) < 1) & (weights > 0)
-    return found.sum() / (weights > 0).sum().clamp_min(1)
+    height, width = size
+    reach = keypoints.new_tensor((width, height)) / 20
+    labelled = visibility > 0
+    hits = (((found - keypoints) / reach).norm(dim=-1) < 1) & labelled
+    return hits.sum() / labelled.sum().clamp_min(1)
 
 
 def _open_board(folder: Path, first_step: int) -> "SummaryWriter":

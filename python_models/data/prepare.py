@@ -1,4 +1,4 @@
-"""From decoded images to a training batch on the device: crop, augment, normalise and render targets."""
+"""From decoded images to a training batch on the device: crop, augment, normalise."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
 from python_models.errors import UserError
 
-Encoding = Literal["msra", "unbiased", "udp"]
+Convention = Literal["msra", "udp"]
 
 
 class Batch(NamedTuple):
     """What a model is trained or tested on, N people; all but `indices` on the preparer's device."""
 
     crops: torch.Tensor  # (N, 3, h, w), normalised
-    heatmaps: torch.Tensor  # (N, K, H, W) targets
-    weights: torch.Tensor  # (N, K), 0 for joints without a label or off the map
     keypoints: torch.Tensor  # (N, K, 2) in crop pixels
     visibility: torch.Tensor  # (N, K), 0, 1 or 2 as in COCO
     affines: torch.Tensor  # (N, 2, 3), image pixels to crop pixels
@@ -35,17 +33,14 @@ class BatchPreparer:
 
     The draws and the affine maps of a batch are a few hundred numbers and are made on the CPU; images go to
     the device as they were decoded and are cropped, flipped, coloured and normalised there in one pass.
-    Hidden but labelled joints (visibility 1) are targets with weight 1, as in the published codes.
-
     Args:
         dataset: its records give boxes, joints and visibility; samples refer to them by index.
-        size: (height, width) of the crops in pixels. heatmap_size: of the targets; a quarter by default.
-        sigma: of the targets, in heatmap pixels.
-        encoding: "msra", "unbiased" or "udp", as in `pyposeops.gaussian_heatmap`; "udp" also crops in the UDP
-            convention, the others in MSRA's.
+        size: (height, width) of the crops in pixels.
+        convention: how crops are cut, "msra" or "udp", as in `pyposeops.crop_images`.
         augmentation: None for evaluation, or what to draw for training.
         padding: the person box is widened by this factor.
-        mean, std: per channel (RGB), in units of the full grey range.
+        mean, std: per channel of the crops, in units of the full grey range.
+        reverse_channels: whether crops are BGR.
         dtype, channels_last: of the crops. device: where the batch is made.
 
     Raises: ValueError if `augmentation` flips and the skeleton has a left or right joint without partner.
@@ -56,13 +51,12 @@ class BatchPreparer:
         dataset: PoseDataset,
         *,
         size: tuple[int, int] = (256, 192),
-        heatmap_size: tuple[int, int] | None = None,
-        sigma: float = 2.0,
-        encoding: Encoding = "msra",
+        convention: Convention = "msra",
         augmentation: Augmentation | None = None,
         padding: float = 1.25,
         mean: tuple[float, float, float] = IMAGENET_MEAN,
         std: tuple[float, float, float] = IMAGENET_STD,
+        reverse_channels: bool = False,
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
         device: torch.device | str = "cpu",
@@ -73,10 +67,8 @@ class BatchPreparer:
                 f"flip_probability: {skeleton.one_sided[0]!r} has no partner on the other side, so mirrored "
                 "people cannot be labelled; set it to 0"
             )
-        self.size, self.heatmap_size = size, heatmap_size or (size[0] // 4, size[1] // 4)
-        self.sigma, self.encoding, self.augmentation = sigma, encoding, augmentation
-        self.convention: Literal["msra", "udp"] = "udp" if encoding == "udp" else "msra"
-        self.padding, self.mean, self.std = padding, mean, std
+        self.size, self.convention, self.augmentation = size, convention, augmentation
+        self.padding, self.mean, self.std, self.reverse_channels = padding, mean, std, reverse_channels
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
         self._flip_pairs = skeleton.flip_pairs
         self._lower_body = torch.tensor(skeleton.lower_body)
@@ -96,16 +88,8 @@ class BatchPreparer:
                 keypoints, visibility, self._flip_pairs, None, flip=draw.flip
             )
         affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
-        heatmaps, weights = pyposeops.gaussian_heatmap(
-            keypoints,
-            (visibility > 0).to(keypoints.dtype),
-            self.heatmap_size,
-            sigma=self.sigma,
-            encoding=self.encoding,
-            input_size=self.size,
-        )
         crops = self._crop(packed, affines, draw)
-        return Batch(crops, heatmaps, weights, keypoints, visibility, affines, indices)
+        return Batch(crops, keypoints, visibility, affines, indices)
 
     def _draw(self, indices: torch.Tensor, generator: torch.Generator | None) -> AugmentationDraw | None:
         if self.augmentation is None:
@@ -139,6 +123,7 @@ class BatchPreparer:
             self.size,
             mean=self.mean,
             std=self.std,
+            reverse_channels=self.reverse_channels,
             out_dtype=self.dtype,
             channels_last=self.channels_last,
             gain=gain,

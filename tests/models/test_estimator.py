@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 
 import pyposeops
+from python_models import zoo
 from python_models.data import COCO_SKELETON, BatchPreparer, GeneratedPeople, Skeleton
 from python_models.estimator import PoseEstimator
 from python_models.model_card import ModelCard
+from python_models.zoo import ModelInfo
 
 # Largest error in heat-map pixels that encoding and decoding leave: rounded targets lose up to half a pixel, and the
 # quarter offset wins nothing back on a symmetric peak.
@@ -22,13 +24,15 @@ def card_of(encoding: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
 def test_targets_come_back_as_the_joints_they_were_made_of(encoding: str):
     people = GeneratedPeople(7, 3)
     card = card_of(encoding)
-    prepare = BatchPreparer(people, size=card.input_size, encoding=encoding, sigma=card.sigma_px)
-    batch = prepare([people[index] for index in range(3)])
-    estimator = PoseEstimator(lambda crops: batch.heatmaps, card, device=torch.device("cpu"))
+    batch = card.batch_preparer(people, torch.device("cpu"))([people[index] for index in range(3)])
+    heatmaps, weights = pyposeops.gaussian_heatmap(
+        batch.keypoints, batch.visibility, (32, 24), sigma=2.0, encoding=encoding, input_size=card.input_size
+    )
+    estimator = PoseEstimator(lambda crops: [heatmaps], card, device=torch.device("cpu"))
     found = estimator.from_crops(batch.crops, batch.affines)
     truth = torch.stack([torch.from_numpy(record.keypoints) for record in people.records])
     in_map = batch.keypoints / 4
-    inside = ((in_map > 4) & (in_map < torch.tensor([20.0, 28.0]))).all(-1) & (batch.weights > 0)
+    inside = ((in_map > 4) & (in_map < torch.tensor([20.0, 28.0]))).all(-1) & (weights > 0)
     image_px_per_map_px = 4 / torch.linalg.det(batch.affines[:, :, :2]).sqrt()
     error = (found.keypoints - truth).abs().amax(-1) / image_px_per_map_px[:, None]
     assert inside.sum() > 20
@@ -41,7 +45,7 @@ def test_from_images_equals_from_crops():
     torch.manual_seed(0)
     network = card.create().eval()
     torch.nn.init.normal_(network.final_layer.weight)
-    batch = BatchPreparer(people, size=card.input_size, encoding="unbiased")([people[i] for i in range(3)])
+    batch = BatchPreparer(people, size=card.input_size)([people[i] for i in range(3)])
     estimator = PoseEstimator(network, card, device=torch.device("cpu"))
     boxes = torch.stack([torch.from_numpy(record.box_xywh) for record in people.records])
     with torch.no_grad():
@@ -94,3 +98,34 @@ def test_flip_test_of_msra_moves_by_less_than_the_shift_it_makes_up_for():
     identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     # The mirrored map is shifted by a whole pixel where 3/4 would be exact: the average is off by 1/8 map pixel.
     assert (estimator.from_crops(crops, identity).keypoints - joints).abs().max() < 0.6
+
+
+@pytest.mark.parametrize("kind", ["coordinates", "integral", "volume"])
+def test_regressed_joints_come_back_and_mirror(kind: str, monkeypatch: pytest.MonkeyPatch):
+    skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
+    joints = torch.tensor([[[30.0, 41.0], [66.0, 40.0], [47.0, 60.0]]])
+    card = ModelCard("made_up", (128, 96), skeleton, head="integral" if kind == "integral" else "peak")
+    output = "heatmaps" if kind == "integral" else kind
+    monkeypatch.setitem(zoo._INFOS, "made_up", ModelInfo(output=output))
+
+    def network(crops: Tensor) -> Tensor:
+        mirrored = bool(crops[0, 0, 0, -1] == 1)
+        own = (
+            torch.stack([95.0 - joints[..., 0], joints[..., 1]], dim=-1)[:, [1, 0, 2]] if mirrored else joints
+        )
+        if kind == "coordinates":
+            return own / torch.tensor([96.0, 128.0])
+        maps = pyposeops.gaussian_heatmap(
+            own, torch.ones(1, 3), (32, 24), sigma=1.0, encoding="unbiased", input_size=(128, 96)
+        ).heatmaps
+        logits = maps.clamp_min(1e-30).log()
+        return logits.repeat_interleave(4, dim=1) if kind == "volume" else logits
+
+    crops = torch.zeros(1, 3, 128, 96)
+    crops[..., 0, 0] = 1
+    shift = torch.tensor([[[2.0, 0.0, 5.0], [0.0, 2.0, -3.0]]])
+    for flip_test in (False, True):
+        estimator = PoseEstimator(network, card, device=torch.device("cpu"), flip_test=flip_test)
+        found = estimator.from_crops(crops, shift)
+        torch.testing.assert_close(found.keypoints * 2 + torch.tensor([5.0, -3.0]), joints, atol=2e-3, rtol=0)
+        assert found.scores.shape == (1, 3)

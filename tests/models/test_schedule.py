@@ -25,6 +25,19 @@ def test_cosine_is_half_way_down_in_the_middle_and_zero_at_the_end():
     assert factors == pytest.approx([1.0, 0.5, 0.0], abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd", "adagrad"])
+def test_every_optimizer_steps_at_the_rate_of_the_schedule(name: str):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = build_optimizer(name, [weight], weight_decay=0.0, momentum=0.9, fused=False)
+    weight.sum().backward()
+    set_learning_rate(optimizer, 0.0)
+    optimizer.step()
+    assert weight.item() == 1.0
+    set_learning_rate(optimizer, 0.125)
+    optimizer.step()
+    assert weight.item() < 0.9
+
+
 def test_the_rate_reaches_the_update():
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = build_optimizer("adam", [weight], weight_decay=0.0, fused=False)

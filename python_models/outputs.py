@@ -1,0 +1,64 @@
+"""What networks give, brought to one form: the last stage, and joints in crop pixels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import pyposeops
+from python_models.model_card import ModelCard
+from python_models.zoo import model_info
+
+
+class CropJoints(NamedTuple):
+    """Joints of N people in their crops."""
+
+    coords: Tensor  # (N, K, 2), (x, y) in crop pixels
+    scores: Tensor  # (N, K)
+
+
+def stages_of(output: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The supervised outputs of a network in their order; the last one is the prediction."""
+    return [output] if isinstance(output, Tensor) else list(output)
+
+
+def prediction_of(output: Tensor | Sequence[Tensor], card: ModelCard) -> Tensor:
+    """The last stage, without a map of the background."""
+    prediction = stages_of(output)[-1]
+    return prediction[:, : card.skeleton.num_joints] if model_info(card.model).background else prediction
+
+
+def uses_peaks(card: ModelCard) -> bool:
+    """Whether joints are peaks of heat maps; else they are expectations, or the network's own numbers."""
+    return model_info(card.model).output == "heatmaps" and card.head == "peak"
+
+
+def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
+    """Joints of a network that regresses them, differentiable: coordinates as they come, or expectations.
+
+    Heat maps and volumes are logits; their expectation is that of a softmax over the whole map. A network of
+    coordinates gives no scores: they are 1.
+
+    Source: Sun et al., Integral Human Pose Regression, ECCV 2018, section 2.
+    """
+    kind, (height, width) = model_info(card.model).output, card.input_size
+    if kind == "coordinates":
+        coords = prediction.float() * prediction.new_tensor((width, height), dtype=torch.float32)
+        return CropJoints(coords, coords.new_ones(coords.shape[:2]))
+    if kind == "volume":
+        volumes = prediction.unflatten(1, (card.skeleton.num_joints, -1))
+        found = pyposeops.soft_argmax_3d(volumes)
+    else:
+        found = pyposeops.soft_argmax_2d(prediction)
+    coords = pyposeops.heatmap_to_crop(found.coords[..., :2], card.input_size, prediction.shape[-2:])
+    return CropJoints(coords, found.confidence)
+
+
+def crop_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
+    """Joints of any network without refinement below the pixel, for figures during training."""
+    if not uses_peaks(card):
+        return expected_joints(prediction, card)
+    found = pyposeops.heatmap_decode(prediction.float(), refine="none")
+    coords = pyposeops.heatmap_to_crop(found.coords, card.input_size, prediction.shape[-2:])
+    return CropJoints(coords, found.scores)
