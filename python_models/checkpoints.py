@@ -4,6 +4,7 @@ Files are read with torch's weights-only unpickler: tensors, numbers, strings an
 anything else is refused, so no code from a checkpoint ever runs.
 """
 
+import fnmatch
 import hashlib
 import logging
 import pickle
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from python_models.conversions import convert_names
 from python_models.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,7 @@ _NUMPY_REBUILDERS = [
 _NUMPY_TYPES = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in np.typecodes["All"]}]
 _SAFE_GLOBALS: list[Any] = [*_NUMPY_REBUILDERS, *_NUMPY_TYPES]
 
-# Wrappers (DataParallel, torch.compile) and mmpose put their parts' names in front.
-_PREFIXES = ("module.", "_orig_mod.", "backbone.", "keypoint_head.", "head.")
+_CONTAINERS = ("state_dict", "model", "network")
 _IGNORED_PREFIXES = ("data_preprocessor.",)
 
 
@@ -72,8 +73,8 @@ def _download(url: str) -> Path:
 
 
 def weights_of(content: Mapping[str, Any], source: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, whether it is a bare state_dict or keeps one under "state_dict" or "model"."""
-    for key in ("state_dict", "model"):
+    """The tensors of a checkpoint, whether it is a bare state_dict or keeps one under a name of _CONTAINERS."""
+    for key in _CONTAINERS:
         if isinstance(content.get(key), Mapping):
             content = content[key]
     weights = {name: value for name, value in content.items() if isinstance(value, Tensor)}
@@ -82,25 +83,18 @@ def weights_of(content: Mapping[str, Any], source: str | Path) -> dict[str, Tens
     return weights
 
 
-def match_names(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drop leading name parts that the model does not use: `module.`, and mmpose's `backbone.` and `head.`"""
-    renamed = dict(weights)
-    for prefix in _PREFIXES:
-        if not any(name.startswith(prefix) for name in wanted):
-            renamed = {name.removeprefix(prefix): value for name, value in renamed.items()}
-    return renamed
-
-
 def load_pretrained(model: nn.Module, source: str | Path, *, reset_final: bool = False) -> str:
     """Load weights into a model and say in one line what was loaded.
 
-    Accepts a bare state_dict, {"state_dict": ...} or {"model": ...}; names with `module.` in front; mmpose's names;
-    ImageNet ResNet weights (their classifier is dropped, the pose head keeps its random start); our own runs.
+    Accepts a bare state_dict, or one under "state_dict", "model" or "network"; the names of every code base that
+    `python_models.conversions` knows; ImageNet ResNet weights (their classifier is dropped, the pose head keeps its
+    random start); our own runs.
 
     Args:
-        model: Its `final_layer_name` tells which layer depends on the joint count.
+        model: Its `final_layers` are patterns (`score.*`) of the tensors whose size depends on the joint count; the
+            first one names a layer whose first axis grows with it.
         source: Path or URL.
-        reset_final: Where the joint count differs, keep the model's random final layer instead of raising.
+        reset_final: Where the joint count differs, keep the model's random final layers instead of raising.
 
     Raises:
         UserError: unreadable file, weights of another network, or another joint count.
@@ -113,20 +107,23 @@ def load_weights(
 ) -> str:
     """`load_pretrained` for weights that were read already; `source` is named in messages only."""
     wanted = model.state_dict()
-    weights = match_names(weights, wanted)
-    absent: set[str] = set()  # parts of the model that the file need not have
+    weights = convert_names(weights, wanted)
+    absent: set[str] = set()  # tensors of the model that the file need not have
     note = "all layers"
     if "fc.weight" in weights and "fc.weight" not in wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-        absent = _parts(wanted) - _parts(weights)
-        note = f"ImageNet trunk; {' and '.join(sorted(absent))} start at random"
-    elif joint_counts := _differing_joint_counts(model, weights, wanted):
+        head = _parts(wanted) - _parts(weights)
+        absent = {name for name in wanted if name.split(".")[0] in head}
+        note = f"ImageNet trunk; {' and '.join(sorted(head))} start at random"
+    elif difference := _differing_final_layer(model, weights, wanted):
         if not reset_final:
-            raise UserError(_joint_count_message(source, *joint_counts))
-        absent = {model.final_layer_name}
-        weights = {name: value for name, value in weights.items() if name.split(".")[0] not in absent}
-        note = f"all but {model.final_layer_name}, which starts at random"
-    _check_fit(weights, wanted, absent, source)
+            raise UserError(
+                f"checkpoint {source}: {difference}; training can let it start at random (reset_final)"
+            )
+        absent = _matching(wanted, model.final_layers)
+        weights = {name: value for name, value in weights.items() if name not in absent}
+        note = f"all but {' and '.join(sorted(_parts(absent)))}, random at the start"
+    check_fit(weights, wanted, absent, source)
     model.load_state_dict({name: value for name, value in weights.items() if name in wanted}, strict=False)
     message = f"loaded {source}: {note}"
     log.info(message)
@@ -138,27 +135,25 @@ def _parts(names: Iterable[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-def _differing_joint_counts(
+def _matching(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
+    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
+
+
+def _differing_final_layer(
     model: nn.Module, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
-) -> tuple[int, int] | None:
-    """(joints in the file, joints of the model) where they differ."""
-    key = f"{model.final_layer_name}.weight"
-    if key not in weights or len(weights[key]) == len(wanted[key]):
-        return None
-    return len(weights[key]), len(wanted[key])
+) -> str | None:
+    """Where the weights are those of this network with another joint count: the sentence that says so."""
+    for name in sorted(_matching(wanted, model.final_layers[:1])):
+        if name in weights and len(weights[name]) != len(wanted[name]):
+            layer, ours, theirs = name.rpartition(".")[0], len(wanted[name]), len(weights[name])
+            return f"made for another joint count; its {layer} gives {theirs} outputs, the model's {ours}"
+    return None
 
 
-def _joint_count_message(source: str | Path, theirs: int, ours: int) -> str:
-    return (
-        f"checkpoint {source}: made for {theirs} joints, the model has {ours}; "
-        "training can let that layer start at random (reset_final)"
-    )
-
-
-def _check_fit(
+def check_fit(
     weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], absent: set[str], source: str | Path
 ) -> None:
-    """Every tensor has a place of its shape, and every place outside `absent` a tensor."""
+    """Raise UserError unless every tensor has a place of its shape, and every place outside `absent` a tensor."""
     fault = f"checkpoint {source}: not weights of this model"
     for name, value in weights.items():
         if name not in wanted and not name.startswith(_IGNORED_PREFIXES):
@@ -168,9 +163,5 @@ def _check_fit(
             raise UserError(f"{fault}; {name} has shape {shapes}")
     for name in wanted:
         # Checkpoints older than the counter of batches lack it; nothing depends on it.
-        if (
-            name not in weights
-            and name.split(".")[0] not in absent
-            and not name.endswith("num_batches_tracked")
-        ):
+        if name not in weights and name not in absent and not name.endswith("num_batches_tracked"):
             raise UserError(f"{fault}; {name} is missing")

@@ -24,7 +24,7 @@ class PoseResNet(ResNet):
         trunk: `width` and `blocks` of `ResNet`.
     """
 
-    final_layer_name = "final_layer"  # what depends on the joint count; read by python_models.checkpoints
+    final_layers = ("final_layer.*",)  # what depends on the joint count; read by python_models.checkpoints
 
     def __init__(
         self, depth: int, *, num_joints: int, deconv_channels: tuple[int, ...] = (256, 256, 256), **trunk: Any

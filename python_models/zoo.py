@@ -2,16 +2,18 @@
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from pyposeops.ops.crop_images import MEAN as IMAGENET_MEAN
 from pyposeops.ops.crop_images import STD as IMAGENET_STD
-from python_models.checkpoints import load_pretrained
-from python_models.errors import unknown_name
+from python_models.checkpoints import load_pretrained, weights_of
+from python_models.conversions import convert_names
+from python_models.errors import UserError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,29 @@ def create_model(
     if pretrained is not None:
         load_pretrained(model, pretrained, reset_final=reset_final)
     return model
+
+
+def convert_state_dict(name: str, state_dict: Mapping[str, Any], **options: Any) -> dict[str, Tensor]:
+    """The weights of a public checkpoint under our names, ready for `load_state_dict`.
+
+    Args:
+        name: One of `list_models()`.
+        state_dict: What the file holds: a state_dict of any code base in `python_models.conversions`, or a
+            dictionary with one under "state_dict", "model" or "network". Any joint count.
+        options: Of the architecture, as for `create_model`.
+
+    Raises:
+        UserError: the names are not those of this network.
+
+    Example:
+        >>> theirs = {f"module.{name}": value for name, value in create_model("pose_resnet18").state_dict().items()}
+        >>> sorted(convert_state_dict("pose_resnet18", theirs))[0]
+        'bn1.bias'
+    """
+    with torch.device("meta"):
+        wanted = create_model(name, **options).state_dict()
+    converted = convert_names(weights_of(state_dict, name), wanted)
+    strangers = sorted(converted.keys() ^ wanted.keys())
+    if strangers:
+        raise UserError(f"state_dict: not that of {name}; {strangers[0]} is in one of them only")
+    return converted

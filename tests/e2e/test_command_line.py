@@ -175,7 +175,7 @@ def test_weights_for_other_joints_are_refused_before_training(
     config.write_text(yaml.safe_dump(CONFIG | {"augmentation": {"half_body_probability": 0.0}}))
     train = ["train", "--config", str(config), *data, "--out", str(tmp_path / "out")]
     train += ["--pretrained", str(run / "best.pt")]
-    assert "made for 17 joints, the model has 5" in fails(train, capsys)
+    assert "its final_layer gives 17 outputs, the model's 5" in fails(train, capsys)
     evaluate = ["evaluate", "--weights", str(run / "best.pt"), *data, "--out", str(tmp_path / "m.json")]
     assert "joints do not match: the model has 17" in fails(evaluate, capsys)
     assert main([*train, "--reset-final", "true", "--epochs", "1"]) == 0

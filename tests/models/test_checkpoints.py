@@ -98,7 +98,7 @@ def test_imagenet_weights_of_a_shallower_network_do_not_pass(tmp_path: Path, wei
 def test_another_joint_count_is_refused_and_loads_when_asked(tmp_path: Path, weights: dict[str, Tensor]):
     torch.save(weights, tmp_path / "w.pth")
     model = small_model(num_joints=7)
-    with pytest.raises(UserError, match="made for 5 joints, the model has 7"):
+    with pytest.raises(UserError, match="its final_layer gives 5 outputs, the model's 7"):
         load_pretrained(model, tmp_path / "w.pth")
     final = model.final_layer.weight.clone()
     load_pretrained(model, tmp_path / "w.pth", reset_final=True)

@@ -1,0 +1,68 @@
+"""Names of public checkpoints: what each code base calls the tensors of a network, turned into our names.
+
+`convert_names` takes off what wrappers put in front of every name, then tries the rows of FORMATS; the row that gives
+most of the names that the model wants is the right one. A checkpoint with our names passes unchanged.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+Weights = Mapping[str, Tensor]
+Conversion = Callable[[Weights], dict[str, Tensor]]
+
+# DataParallel and a trainer around it, torch.compile, a Lightning module, and the half-precision wrapper of the
+# HRNet family (a Sequential of conversion and network).
+WRAPPERS = ("module.", "_orig_mod.", "model.", "1.")
+
+
+def rename(*rules: tuple[str, str]) -> Conversion:
+    """A conversion that puts every name through regular-expression substitutions, one after the other.
+
+    Where two names would become one, the format is another one and nothing is renamed.
+    """
+
+    def convert(weights: Weights) -> dict[str, Tensor]:
+        renamed = {}
+        for name, value in weights.items():
+            for pattern, replacement in rules:
+                name = re.sub(pattern, replacement, name)
+            renamed[name] = value
+        return renamed if len(renamed) == len(weights) else dict(weights)
+
+    return convert
+
+
+# One row for each format that differs from ours; a row may serve many networks.
+FORMATS: dict[str, Conversion] = {
+    "ours": dict,
+    "mmpose": rename((r"^(backbone|keypoint_head|head)\.", "")),
+    "AlphaPose": rename((r"^preact\.", "")),
+}
+
+
+def convert_names(weights: Weights, wanted: Weights) -> dict[str, Tensor]:
+    """The weights under the names of a model.
+
+    Args:
+        weights: A state_dict as some code base saved it.
+        wanted: The model's state_dict.
+
+    Returns:
+        The same tensors; names that no format knows are kept, for the caller to report.
+    """
+    bare = _without_wrappers(weights, wanted)
+    candidates = [convert(bare) for convert in FORMATS.values()]
+    return max(candidates, key=lambda candidate: len(candidate.keys() & wanted.keys()))
+
+
+def _without_wrappers(weights: Weights, wanted: Weights) -> dict[str, Tensor]:
+    """Take off prefixes that all names have and the model's do not."""
+    bare = dict(weights)
+    for _ in WRAPPERS:  # one inside the other, in any order
+        for prefix in WRAPPERS:
+            ours = any(name.startswith(prefix) for name in wanted)
+            if not ours and all(name.startswith(prefix) for name in bare):
+                bare = {name.removeprefix(prefix): value for name, value in bare.items()}
+    return bare

@@ -1,0 +1,79 @@
+"""The public networks of our zoo, and how each is compared with its recorded outputs."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from python_models import create_model
+from python_models.checkpoints import load_weights
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A recorded network: `<name>.json` lists its tensors, probes.json its outputs for reproducible weights."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # for create_model
+    call: Callable[[nn.Module, Tensor], Any] = lambda model, image: model(image)
+
+
+PUBLISHED: dict[str, list[Probe]] = {
+    "pose_resnet18": [Probe("pose_resnet_18")],
+    "pose_resnet34": [Probe("pose_resnet_34")],
+    "pose_resnet50": [
+        Probe("pose_resnet_50"),
+        Probe("mmpose_res50_8xb64-210e_coco-256x192"),
+        Probe("alphapose_simplepose_res50"),
+    ],
+    "pose_resnet101": [Probe("pose_resnet_101"), Probe("mmpose_res101_8xb64-210e_coco-256x192")],
+    "pose_resnet152": [Probe("pose_resnet_152"), Probe("mmpose_res152_8xb32-210e_coco-256x192")],
+}
+
+
+class UnderTheirNames:
+    """Our model with the tensor names of a public checkpoint: what is loaded goes through our conversion."""
+
+    def __init__(self, model: nn.Module, shapes: Mapping[str, list[int]]) -> None:
+        self.model, self.shapes = model, shapes
+
+    def double(self) -> "UnderTheirNames":
+        self.model.double()
+        return self
+
+    def eval(self) -> "UnderTheirNames":
+        self.model.eval()
+        return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: torch.empty(shape, device="meta") for name, shape in self.shapes.items()}
+
+    def load_state_dict(self, weights: Mapping[str, Tensor], strict: bool) -> None:
+        assert strict
+        message = load_weights(self.model, weights, "the probe")
+        assert message.endswith("all layers")
+
+    def __call__(self, image: Tensor) -> Any:
+        return self.model(image)
+
+
+def load_probe(folder: Path) -> ModuleType:
+    """The comparison that comes with the recorded outputs."""
+    spec = importlib.util.spec_from_file_location("probe", folder / "probe.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_published(folder: Path, zoo_name: str, probe: Probe) -> None:
+    """Load the probe's weights under the names of the public checkpoint and compare the outputs."""
+    manifest = json.loads((folder / f"{probe.name}.json").read_text())
+    model = create_model(zoo_name, **{"num_joints": manifest["num_joints"], **probe.options})
+    theirs = UnderTheirNames(model, manifest["state_dict"])
+    load_probe(folder).check(theirs, probe.name, call=lambda wrapped, image: probe.call(wrapped.model, image))

@@ -1,0 +1,58 @@
+"""Names of other code bases become ours."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from python_models import convert_state_dict, create_model
+from python_models.conversions import convert_names, rename
+from python_models.errors import UserError
+
+OPTIONS = {"width": 8, "blocks": (1, 1, 1, 1), "deconv_channels": (8, 8, 8)}
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, Tensor]:
+    return create_model("pose_resnet18", num_joints=3, **OPTIONS).state_dict()
+
+
+def same(converted: dict[str, Tensor], weights: dict[str, Tensor]) -> bool:
+    return converted.keys() == weights.keys() and all(converted[name] is weights[name] for name in weights)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.module.", "model.module.", "model.", "1.", "module.1."]
+)
+def test_what_wrappers_put_in_front_comes_off(weights: dict[str, Tensor], prefix: str):
+    wrapped = {prefix + name: value for name, value in weights.items()}
+    assert same(convert_names(wrapped, weights), weights)
+
+
+def test_a_prefix_of_some_names_only_is_no_wrapper():
+    weights = {"1.weight": torch.zeros(1), "2.weight": torch.zeros(1)}
+    assert convert_names(weights, {}) == weights
+
+
+def test_a_prefix_that_the_model_itself_uses_stays():
+    weights = {"model.weight": torch.zeros(1), "model.bias": torch.zeros(1)}
+    assert same(convert_names(weights, weights), weights)
+
+
+def test_two_names_never_become_one():
+    weights = {"a.weight": torch.zeros(1), "b.weight": torch.ones(1)}
+    assert same(rename((r"^[ab]\.", ""))(weights), weights)
+
+
+@pytest.mark.parametrize("container", [None, "state_dict", "model", "network"])
+def test_a_public_checkpoint_becomes_a_state_dict_of_ours(weights: dict[str, Tensor], container: str | None):
+    head = ("deconv_layers.", "final_layer.")
+    theirs = {("head." if name.startswith(head) else "backbone.") + name: weights[name] for name in weights}
+    content = theirs if container is None else {container: theirs, "epoch": 3}
+    converted = convert_state_dict("pose_resnet18", content, **OPTIONS)
+    assert same(converted, weights)
+    create_model("pose_resnet18", num_joints=3, **OPTIONS).load_state_dict(converted)
+
+
+def test_the_weights_of_another_network_are_refused(weights: dict[str, Tensor]):
+    with pytest.raises(UserError, match=r"not that of pose_resnet50; .* is in one of them only"):
+        convert_state_dict("pose_resnet50", weights)
