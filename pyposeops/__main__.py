@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pyposeops._info import build_info
+from pyposeops.evaluate.command import add_command as add_evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     info = commands.add_parser("info", help="version, instruction set, threads, CUDA, torch")
     info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(run=_info)
+    add_evaluate(commands)
     options = parser.parse_args(arguments)
+    exit_code: int = options.run(options)
+    return exit_code
+
+
+def _info(options: argparse.Namespace) -> int:
     facts = build_info()
     if options.json:
         print(json.dumps(facts))

@@ -1,0 +1,1 @@
+"""Scores of a file of results: what the command ``pyposeops evaluate`` does."""
