@@ -280,14 +280,14 @@ class COCOeval:
     def summarize(self) -> None:
         """Print the figures, one per line, and keep their numbers in ``stats``, in the order of :meth:`figures`."""
         found = self.figures()
-        for name, line in _LINES.items():
-            if name in found:
-                print(self._line(found[name], *line))
+        crowd = self.params.iouType == "keypoints_crowd"
         for name, value in found.items():
-            if name not in _LINES:
+            if crowd and name.removeprefix("AP ") in CROWD_SPLITS:  # their "medium" is no range of areas
                 print(
                     f" Average Precision  (AP) @[ crowd index={name.removeprefix('AP '):<7} ] = {value:0.3f}"
                 )
+            else:
+                print(self._line(value, *_LINES[name]))
         self.stats = np.array(list(found.values()))
 
     def figures(self) -> dict[str, float]:
