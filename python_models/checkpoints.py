@@ -1,4 +1,4 @@
-"""Weights from elsewhere: public checkpoints, ImageNet ResNets and our own, by path or URL.
+"""Weights from elsewhere: public checkpoints, ImageNet trunks and our own, by path or URL.
 
 Files are read with torch's weights-only unpickler: tensors, numbers, strings and NumPy arrays; a file that asks for
 anything else is refused, so no code from a checkpoint ever runs.
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from python_models.conversions import convert_names
+from python_models.conversions import convert_names, imagenet_trunk
 from python_models.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -87,8 +87,8 @@ def load_pretrained(model: nn.Module, source: str | Path, *, reset_final: bool =
     """Load weights into a model and say in one line what was loaded.
 
     Accepts a bare state_dict, or one under "state_dict", "model" or "network"; the names of every code base that
-    `python_models.conversions` knows; ImageNet ResNet weights (their classifier is dropped, the pose head keeps its
-    random start); our own runs.
+    `python_models.conversions` knows; ImageNet weights of the trunk (their classifier is dropped, the pose head keeps
+    its random start); our own runs.
 
     Args:
         model: Its `final_layers` are patterns (`score.*`) of the tensors whose size depends on the joint count; the
@@ -110,11 +110,12 @@ def load_weights(
     weights = convert_names(weights, wanted)
     absent: set[str] = set()  # tensors of the model that the file need not have
     note = "all layers"
-    if "fc.weight" in weights and "fc.weight" not in wanted:
-        weights = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    if trunk := imagenet_trunk(weights, wanted):
+        weights = trunk
         head = _parts(wanted) - _parts(weights)
         absent = {name for name in wanted if name.split(".")[0] in head}
-        note = f"ImageNet trunk; {' and '.join(sorted(head))} start at random"
+        verb = "starts" if len(head) == 1 else "start"
+        note = f"ImageNet trunk; {' and '.join(sorted(head))} {verb} at random"
     elif difference := _differing_final_layer(model, weights, wanted):
         if not reset_final:
             raise UserError(

@@ -4,6 +4,7 @@
 most of the names that the model wants is the right one. A checkpoint with our names passes unchanged.
 """
 
+import fnmatch
 import re
 from collections.abc import Callable, Mapping
 
@@ -41,6 +42,17 @@ FORMATS: dict[str, Conversion] = {
     "AlphaPose": rename((r"^preact\.", "")),
 }
 
+# What ImageNet networks have and pose networks lack: ResNet's last layer; HRNet's classifier, what leads to it, and
+# the last exchange's coarser outputs.
+CLASSIFIERS = (
+    "fc.*",
+    "classifier.*",
+    "incre_modules.*",
+    "downsamp_modules.*",
+    "final_layer.*",
+    "stage4.*.fuse_layers.*",
+)
+
 
 def convert_names(weights: Weights, wanted: Weights) -> dict[str, Tensor]:
     """The weights under the names of a model.
@@ -55,6 +67,18 @@ def convert_names(weights: Weights, wanted: Weights) -> dict[str, Tensor]:
     bare = _without_wrappers(weights, wanted)
     candidates = [convert(bare) for convert in FORMATS.values()]
     return max(candidates, key=lambda candidate: len(candidate.keys() & wanted.keys()))
+
+
+def imagenet_trunk(weights: Weights, wanted: Weights) -> dict[str, Tensor] | None:
+    """The part of an ImageNet classifier's weights that a pose network starts from; None for other weights."""
+    own = [name for name in ("fc.weight", "classifier.weight") if name in weights and name not in wanted]
+    if not own:
+        return None
+    return {
+        name: value
+        for name, value in weights.items()
+        if name in wanted or not any(fnmatch.fnmatch(name, pattern) for pattern in CLASSIFIERS)
+    }
 
 
 def _without_wrappers(weights: Weights, wanted: Weights) -> dict[str, Tensor]:

@@ -60,7 +60,7 @@ DEPTHS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
 }
 
 
-def _stage(block: Block, in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
+def residual_stage(block: Block, in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
     """`count` blocks; the first one changes resolution and channels."""
     out_channels = channels * block.expansion
     downsample = None
@@ -92,10 +92,10 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         wide = width * block.expansion
-        self.layer1 = _stage(block, width, width, counts[0], stride=1)
-        self.layer2 = _stage(block, wide, 2 * width, counts[1], stride=2)
-        self.layer3 = _stage(block, 2 * wide, 4 * width, counts[2], stride=2)
-        self.layer4 = _stage(block, 4 * wide, 8 * width, counts[3], stride=2)
+        self.layer1 = residual_stage(block, width, width, counts[0], stride=1)
+        self.layer2 = residual_stage(block, wide, 2 * width, counts[1], stride=2)
+        self.layer3 = residual_stage(block, 2 * wide, 4 * width, counts[2], stride=2)
+        self.layer4 = residual_stage(block, 4 * wide, 8 * width, counts[3], stride=2)
         self.out_channels = 8 * wide
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -34,6 +34,8 @@ PUBLISHED: dict[str, list[Probe]] = {
     ],
     "pose_resnet101": [Probe("pose_resnet_101"), Probe("mmpose_res101_8xb64-210e_coco-256x192")],
     "pose_resnet152": [Probe("pose_resnet_152"), Probe("mmpose_res152_8xb32-210e_coco-256x192")],
+    "pose_hrnet_w32": [Probe("pose_hrnet_w32"), Probe("mmpose_hrnet-w32_8xb64-210e_coco-256x192")],
+    "pose_hrnet_w48": [Probe("pose_hrnet_w48"), Probe("mmpose_hrnet-w48_8xb32-210e_coco-256x192")],
 }
 
 

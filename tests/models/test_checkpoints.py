@@ -88,6 +88,23 @@ def test_imagenet_weights_fill_the_trunk_and_leave_the_head_random(
     assert torch.equal(model.deconv_layers[0].weight, untouched.deconv_layers[0].weight)
 
 
+def test_imagenet_weights_of_hrnet_leave_only_the_last_layer_random(tmp_path: Path):
+    options = {"width": 4, "blocks": 1, "exchanges": (1, 1, 1)}
+    weights = create_model("pose_hrnet_w32", num_joints=5, **options).state_dict()
+    trunk = {name: value for name, value in weights.items() if not name.startswith("final_layer")}
+    classifier = (
+        "stage4.0.fuse_layers.1.0.0.0.weight",
+        "incre_modules.0.0.conv1.weight",
+        "classifier.weight",
+    )
+    extra = {name: torch.zeros(1) for name in (*classifier, "final_layer.0.weight")}
+    torch.save({**trunk, **extra}, tmp_path / "w.pth")
+    model = create_model("pose_hrnet_w32", num_joints=5, **options)
+    message = load_pretrained(model, tmp_path / "w.pth")
+    assert message.endswith("ImageNet trunk; final_layer starts at random")
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in trunk.items())
+
+
 def test_imagenet_weights_of_a_shallower_network_do_not_pass(tmp_path: Path, weights: dict[str, Tensor]):
     del weights["layer3.0.conv2.weight"]
     torch.save({**weights, "fc.weight": torch.zeros(1000, 64)}, tmp_path / "w.pth")

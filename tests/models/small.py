@@ -1,0 +1,85 @@
+"""A small version of each architecture, for tests that run the network: few channels, few blocks, small crops."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from python_models import create_model
+
+JOINTS = 3
+# Weights of this spread keep activations near 1 through deep networks.
+CONVOLUTION_GAIN = 1.4
+
+
+@dataclass(frozen=True)
+class Small:
+    """Options of `create_model` and the crop's (height, width)."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (64, 96)
+
+
+_RESNET = {"width": 4, "blocks": (1, 1, 1, 1)}
+SMALL: dict[str, Small] = {
+    "pose_resnet18": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
+    "pose_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
+    "pose_hrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 2, 2)}),
+}
+
+
+def create_small(name: str) -> nn.Module:
+    """The small version of a model, in float32 and training mode."""
+    torch.manual_seed(0)
+    return create_model(name, num_joints=JOINTS, **SMALL[name].options)
+
+
+def small_crops(name: str, people: int = 2) -> Tensor:
+    """Reproducible crops for it, (people, 3, height, width) in float32."""
+    shape = (people, 3, *SMALL[name].size)
+    return torch.randn(shape, generator=_generator(name), dtype=torch.float64).float()
+
+
+def outputs_of(output: Tensor | list[Tensor]) -> list[Tensor]:
+    return [output] if isinstance(output, Tensor) else output
+
+
+def expected_values(name: str, count: int = 6) -> dict[str, Any]:
+    """Shapes and some values of all outputs, in float64, with weights that depend on names and shapes alone."""
+    model = create_small(name).double().eval()
+    model.load_state_dict({key: _weights_for(key, value) for key, value in model.state_dict().items()})
+    with torch.no_grad():
+        outputs = outputs_of(model(small_crops(name, people=1).double()))
+    places = [torch.randint(x.numel(), (count,), generator=_generator("places")) for x in outputs]
+    return {
+        "shapes": [list(x.shape) for x in outputs],
+        "values": [
+            [float(f"{v:.10g}") for v in x.flatten()[at]] for x, at in zip(outputs, places, strict=True)
+        ],
+    }
+
+
+def number_of_parameters(name: str) -> int:
+    """Of the published size, with 17 joints."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in create_model(name).parameters())
+
+
+def _generator(text: str) -> torch.Generator:
+    return torch.Generator().manual_seed(zlib.crc32(text.encode()))
+
+
+def _weights_for(name: str, like: Tensor) -> Tensor:
+    """Values for one entry of a state_dict: statistics of batch norm included, so that it is no identity."""
+    generator = _generator(f"{name} {tuple(like.shape)}")
+    if not like.is_floating_point():
+        return torch.zeros_like(like)
+    if like.dim() > 1:
+        spread = CONVOLUTION_GAIN / like[0].numel() ** 0.5
+        return spread * torch.randn(like.shape, generator=generator, dtype=like.dtype)
+    uniform = torch.rand(like.shape, generator=generator, dtype=like.dtype)
+    positive = name.endswith(("weight", "running_var"))
+    return 0.5 + uniform if positive else 0.4 * (uniform - 0.5)

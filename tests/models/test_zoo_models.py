@@ -1,0 +1,128 @@
+"""Every architecture: its size and values stay, it trains in each number format and layout, and it compiles."""
+
+import fnmatch
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from python_models import create_model, list_models, model_info
+from python_models.checkpoints import load_weights
+from python_models.errors import UserError
+from tests.models.small import (
+    JOINTS,
+    SMALL,
+    create_small,
+    expected_values,
+    number_of_parameters,
+    outputs_of,
+    small_crops,
+)
+
+EXPECTATIONS = json.loads((Path(__file__).parent / "expectations.json").read_text())
+
+
+def loss_of(output: Tensor | list[Tensor]) -> Tensor:
+    """Every stage counts; the target is 1 everywhere."""
+    return sum((x.float() - 1).square().mean() for x in outputs_of(output))
+
+
+def assert_close(got: list[Tensor], wanted: list[Tensor], tolerance: float) -> None:
+    for a, b in zip(got, wanted, strict=True):
+        assert (a.float() - b.float()).abs().max() <= tolerance * b.abs().max()
+
+
+def test_every_architecture_has_a_small_version():
+    with torch.device("meta"):
+        architectures = {type(create_model(name)) for name in list_models()}
+    assert {type(create_small(name)) for name in SMALL} == architectures
+
+
+def test_each_model_has_the_recorded_number_of_parameters():
+    assert {name: number_of_parameters(name) for name in list_models()} == EXPECTATIONS["parameters"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_outputs_are_the_recorded_ones(name: str):
+    got, wanted = expected_values(name), EXPECTATIONS["outputs"][name]
+    assert got["shapes"] == wanted["shapes"]
+    for ours, recorded in zip(got["values"], wanted["values"], strict=True):
+        assert ours == pytest.approx(recorded, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_maps_have_the_size_that_the_zoo_says(name: str):
+    info = model_info(name)
+    if info.output == "coordinates":
+        wanted = (2, JOINTS, 2)
+    else:
+        size = tuple(side // info.stride for side in SMALL[name].size)
+        wanted = (2, JOINTS + info.background, *size)
+    network = create_small(name)
+    for mode in (True, False):
+        assert tuple(outputs_of(network.train(mode)(small_crops(name)))[-1].shape) == wanted
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_weights_for_other_joints_load_but_for_the_final_layers(name: str):
+    options = dict(SMALL[name].options)
+    other = create_model(name, num_joints=JOINTS + 1, **options).state_dict()
+    network = create_small(name)
+    with pytest.raises(UserError, match="made for another joint count"):
+        load_weights(network, other, "weights")
+    message = load_weights(network, other, "weights", reset_final=True)
+    assert "all but" in message
+    state = network.state_dict()
+    final = {key for pattern in network.final_layers for key in fnmatch.filter(state, pattern)}
+    assert {key for key in state if state[key].shape != other[key].shape} <= final
+    assert all(torch.equal(state[key], other[key]) for key in state.keys() - final)
+
+
+def one_step(network: nn.Module, crops: Tensor, dtype: torch.dtype | None = None) -> tuple[float, float]:
+    """The loss before and after one small step along the gradient, which every weight has."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
+            loss = loss_of(network(crops))
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        for parameter in network.parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all()
+        optimizer.step()
+    return losses[0], losses[1]
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", SMALL)
+def test_one_step_of_training_lowers_the_loss(name: str, dtype: torch.dtype | None):
+    before, after = one_step(create_small(name).train(), small_crops(name), dtype)
+    assert after < before
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_channels_last_trains_and_changes_no_value(name: str):
+    network, crops = create_small(name).double().eval(), small_crops(name).double()
+    with torch.no_grad():
+        wanted = outputs_of(network(crops))
+    network.to(memory_format=torch.channels_last)
+    crops = crops.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        assert_close(outputs_of(network(crops)), wanted, 1e-9)
+    before, after = one_step(network.train(), crops)
+    assert after < before
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_graph_holds_forward_and_backward(name: str):
+    """Captured whole and differentiated as `torch.compile` does; no kernels are generated, which takes a minute."""
+    network, crops = create_small(name).double().train(), small_crops(name).double()
+    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    loss = loss_of(network(crops))
+    wanted = torch.autograd.grad(loss, list(network.parameters()))
+    loss_of(compiled(crops)).backward()
+    assert_close([p.grad for p in network.parameters()], list(wanted), 1e-7)
+    torch.compiler.reset()
