@@ -1,5 +1,6 @@
-"""The command line: python -m python_models train | evaluate | predict | demo | generate | list."""
+"""The command line: python -m python_models COMMAND; `--help` lists the commands."""
 
+import json
 import logging
 import os
 import sys
@@ -13,8 +14,10 @@ from jsonargparse import ArgumentParser, Namespace
 from python_models.demo import demo
 from python_models.errors import UserError
 from python_models.evaluate import evaluate
+from python_models.export import export
 from python_models.generate import generate
 from python_models.predict import predict
+from python_models.recipes import format_recipes, recipe_settings
 from python_models.settings import TrainSettings
 from python_models.train import SETTINGS_FILE, train
 from python_models.zoo import list_models
@@ -32,12 +35,23 @@ def show_models(pattern: str = "*") -> None:
     print("\n".join(list_models(pattern)))
 
 
+def show_recipes(pattern: str = "*") -> None:
+    """Print the published settings that `train --recipe` starts from, with what they gave.
+
+    Args:
+        pattern: shell-style pattern of names.
+    """
+    print(format_recipes(pattern))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "demo": demo,
     "generate": generate,
     "list": show_models,
+    "recipes": show_recipes,
 }
 
 
@@ -52,7 +66,7 @@ def build_parser() -> Parser:
     """One subcommand per function, its options from the function's signature and docstring."""
     parser = Parser(prog="python -m python_models", description="Train, score and run 2D pose models.")
     commands = parser.add_subcommands()
-    training = Parser(description="Train a model.")
+    training = Parser(description="Train a model; --recipe NAME starts from published settings.")
     training.add_argument("--config", action="config", help="YAML or JSON file with options")
     training.add_class_arguments(TrainSettings)
     commands.add_subcommand("train", training, help="train a model")
@@ -69,8 +83,12 @@ def build_parser() -> Parser:
 
 
 def normalise(arguments: Sequence[str]) -> list[str]:
-    """Accept --batch-size for --batch_size, and let --resume FOLDER bring the settings of that run."""
+    """Accept --batch-size for --batch_size; --recipe NAME and --resume FOLDER bring their settings first."""
     result = [part for argument in arguments for part in _parts(_with_underscores(argument))]
+    if "--recipe" in result[1:-1] and result[0] == "train":
+        place = result.index("--recipe")
+        settings = recipe_settings(result[place + 1])
+        result = ["train", "--config", json.dumps(settings), *result[1:place], *result[place + 2 :]]
     if "--resume" not in result[1:-1] or result[0] != "train":
         return result
     settings = Path(result[result.index("--resume") + 1]) / SETTINGS_FILE
@@ -80,8 +98,8 @@ def normalise(arguments: Sequence[str]) -> list[str]:
 
 
 def _parts(argument: str) -> list[str]:
-    """--resume=FOLDER as two arguments."""
-    return argument.split("=", 1) if argument.startswith("--resume=") else [argument]
+    """--resume=FOLDER and --recipe=NAME as two arguments."""
+    return argument.split("=", 1) if argument.startswith(("--resume=", "--recipe=")) else [argument]
 
 
 def _with_underscores(argument: str) -> str:

@@ -71,13 +71,13 @@ class PoseEstimator:
         )
         return self.from_crops(crops, affines)
 
-    def from_crops(self, crops: Tensor, affines: Tensor) -> Poses:
-        """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels."""
+    def from_crops(self, crops: Tensor, affines: Tensor | None) -> Poses:
+        """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels, None leaves joints there."""
         flipped = prediction_of(self.network(crops.flip(-1)), self.card) if self.flip_test else None
         return self.decode(prediction_of(self.network(crops), self.card), affines, flipped)
 
-    def decode(self, prediction: Tensor, affines: Tensor, flipped: Tensor | None = None) -> Poses:
-        """Joints in image pixels, averaged with what the mirrored crops gave where that is given."""
+    def decode(self, prediction: Tensor, affines: Tensor | None, flipped: Tensor | None = None) -> Poses:
+        """Joints in image (or crop) pixels, averaged with what the mirrored crops gave where that is given."""
         if uses_peaks(self.card):
             return self._peaks(prediction, affines, flipped)
         coords, scores = expected_joints(prediction, self.card)
@@ -88,6 +88,8 @@ class PoseEstimator:
             last = mirrored.new_tensor((self.card.input_size[1] - 1.0, 0.0))
             mirrored = (last - mirrored * mirrored.new_tensor((1.0, -1.0)))[:, order]
             coords, scores = (coords + mirrored) / 2, (scores + mirrored_scores[:, order]) / 2
+        if affines is None:
+            return Poses(coords, scores)
         inverse = pyposeops.invert_affine(affines.to(coords.device))
         return Poses(pyposeops.transform_keypoints(coords, inverse), scores)
 
@@ -95,7 +97,7 @@ class PoseEstimator:
         own = model_info(self.card.model).refine
         return _REFINE_OF_ENCODING[self.card.encoding] if own == "auto" else own
 
-    def _peaks(self, heatmaps: Tensor, affines: Tensor, flipped: Tensor | None) -> Poses:
+    def _peaks(self, heatmaps: Tensor, affines: Tensor | None, flipped: Tensor | None) -> Poses:
         blur_kernel = min(max(2 * round((_BLUR_PER_SIGMA * self.card.sigma_px - 1) / 2) + 1, 3), 63)
         return Poses(
             *pyposeops.heatmap_decode(

@@ -48,11 +48,12 @@ def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
         return CropJoints(coords, coords.new_ones(coords.shape[:2]))
     if kind == "volume":
         volumes = prediction.unflatten(1, (card.skeleton.num_joints, -1))
-        found = pyposeops.soft_argmax_3d(volumes)
+        coords, scores, _ = pyposeops.soft_argmax_3d(volumes)
     else:
-        found = pyposeops.soft_argmax_2d(prediction)
-    coords = pyposeops.heatmap_to_crop(found.coords[..., :2], card.input_size, prediction.shape[-2:])
-    return CropJoints(coords, found.confidence)
+        coords, scores, _ = pyposeops.soft_argmax_2d(prediction)
+    return CropJoints(
+        pyposeops.heatmap_to_crop(coords[..., :2], card.input_size, prediction.shape[-2:]), scores
+    )
 
 
 def crop_joints(prediction: Tensor, card: ModelCard) -> CropJoints:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd", "adagrad"]
-ScheduleName = Literal["step", "cosine"]
+ScheduleName = Literal["step", "cosine", "linear"]
 
 
 def build_optimizer(
@@ -43,14 +43,14 @@ def learning_rate_factor(
     """What the base learning rate is multiplied by at a step, counted from 0.
 
     Linear from 0 to 1 over `warmup_steps` (the first step already above 0); then `step` multiplies by `drop_factor`
-    from each of `drop_steps` on, and `cosine` falls from 1 to 0 over the steps that are left.
+    from each of `drop_steps` on, and `cosine` and `linear` fall from 1 to 0 over the steps that are left.
     """
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     if schedule == "step":
         return drop_factor ** sum(step >= drop for drop in drop_steps)
-    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return 1.0 - progress if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

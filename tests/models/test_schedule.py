@@ -20,6 +20,11 @@ def test_steps_multiply_by_a_tenth():
     assert factors == pytest.approx([1.0, 0.1, 0.1, 0.01])
 
 
+def test_linear_falls_evenly():
+    factors = [learning_rate_factor(s, total_steps=12, schedule="linear", warmup_steps=2) for s in (2, 7, 12)]
+    assert factors == pytest.approx([1.0, 0.5, 0.0])
+
+
 def test_cosine_is_half_way_down_in_the_middle_and_zero_at_the_end():
     factors = [learning_rate_factor(s, total_steps=12, schedule="cosine", warmup_steps=2) for s in (2, 7, 12)]
     assert factors == pytest.approx([1.0, 0.5, 0.0], abs=1e-12)

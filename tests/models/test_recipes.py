@@ -1,0 +1,71 @@
+"""Published settings: they name models of the zoo, and fit what those give."""
+
+import pytest
+import torch
+
+from python_models import list_models
+from python_models.__main__ import build_parser, main, normalise
+from python_models.data import COCO_SKELETON
+from python_models.errors import UserError
+from python_models.model_card import ModelCard
+from python_models.objectives import Objective
+from python_models.outputs import stages_of
+from python_models.recipes import RECIPES, format_recipes, recipe_settings
+from python_models.settings import TrainSettings
+from python_models.zoo import create_model, model_info
+
+
+def parsed(*arguments: str) -> TrainSettings:
+    parser = build_parser()
+    options = parser.instantiate(parser.parse_args(normalise(["train", *arguments])))["train"]
+    options.pop("config", None)
+    return TrainSettings(**options.as_dict())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_its_model(name: str):
+    settings = parsed("--recipe", name)
+    info = model_info(settings.model)
+    size = settings.input_size or info.input_size
+    card = ModelCard(
+        settings.model, size, COCO_SKELETON, encoding=settings.encoding or info.encoding, head=settings.head
+    )
+    Objective(settings.loss, card)
+    with torch.device("meta"):
+        model = create_model(settings.model, num_joints=17)
+        stages = stages_of(model(torch.zeros(2, 3, *size)))
+    if info.output == "heatmaps":
+        assert stages[-1].shape[-2:] == (size[0] // info.stride, size[1] // info.stride)
+    for values in (settings.loss.stage_kernels, settings.loss.stage_weights, settings.loss.stage_sigmas):
+        assert len(values) in (0, len(stages))
+
+
+def test_options_beside_a_recipe_win():
+    settings = parsed(
+        "--recipe=pose_resnet50_coco_384x288", "--batch-size", "7", "--augmentation.scale", "0.1"
+    )
+    assert (settings.model, settings.input_size, settings.sigma_px) == ("pose_resnet50", (384, 288), 3.0)
+    assert (settings.batch_size, settings.augmentation.scale, settings.augmentation.rotation_deg) == (
+        7,
+        0.1,
+        80,
+    )
+
+
+def test_an_unknown_recipe_brings_the_names_that_look_like_it(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(UserError, match="recipe 'pose_resnet50_coco' is not known"):
+        recipe_settings("pose_resnet50_coco")
+    assert main(["train", "--recipe", "nothing"]) == 2
+    assert "recipe 'nothing' is not known" in capsys.readouterr().err
+
+
+def test_the_table_holds_the_published_figures(capsys: pytest.CaptureFixture[str]):
+    assert main(["recipes", "--pattern", "pose_resnet152*"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 4 and "val AP 74.3" in rows[2] and rows[0].startswith("recipe")
+    assert len(format_recipes().splitlines()) == len(RECIPES) + 1
+
+
+def test_every_recipe_named_by_a_model_exists():
+    named = {model: model_info(model).recipe for model in list_models()}
+    assert {recipe for recipe in named.values() if recipe} <= set(RECIPES)
