@@ -40,6 +40,7 @@ from pyposeops.ops.keypoint_bins import KeypointBins, keypoint_bins
 from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
+from pyposeops.ops.oks_nms import OksNms, oks_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.simcc_decode import simcc_decode
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
@@ -63,6 +64,7 @@ __all__ = [
     "KeypointBins",
     "Keypoints",
     "OffsetHeatmaps",
+    "OksNms",
     "PartAffinityFields",
     "Peaks",
     "SimccLabels",
@@ -104,6 +106,7 @@ __all__ = [
     "offset_heatmap",
     "ohkm_loss",
     "oks_loss",
+    "oks_nms",
     "part_affinity_field",
     "paste_back",
     "paste_back_keypoints",

@@ -293,6 +293,17 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred",),
         batched=("pred", "target", "visibility", "area"),
     ),
+    "oks_nms": Example(
+        lambda dtype: {
+            "keypoints": _points(4, 5).to(dtype),
+            "scores": torch.tensor([0.4, 0.9, 0.4, 0.7], dtype=dtype),
+            "areas": torch.tensor([120.0, 90.0, 100.0, 80.0], dtype=dtype),
+            "sigmas": (0.1, 0.2, 0.3, 0.2, 0.1),
+            "threshold": 0.2,
+        },
+        batched=("keypoints", "scores", "areas"),
+        dtypes=(torch.float32, torch.float64),
+    ),
     "part_affinity_field": Example(
         lambda dtype: {
             "keypoints": _points(2, 3, 5).to(dtype),
