@@ -36,6 +36,12 @@ PUBLISHED: dict[str, list[Probe]] = {
     "pose_resnet152": [Probe("pose_resnet_152"), Probe("mmpose_res152_8xb32-210e_coco-256x192")],
     "pose_hrnet_w32": [Probe("pose_hrnet_w32"), Probe("mmpose_hrnet-w32_8xb64-210e_coco-256x192")],
     "pose_hrnet_w48": [Probe("pose_hrnet_w48"), Probe("mmpose_hrnet-w48_8xb32-210e_coco-256x192")],
+    "hourglass1": [Probe("hourglass1_bearpaw"), Probe("hourglass1_anibali")],
+    "hourglass2": [Probe("hourglass2_bearpaw")],
+    "hourglass8": [Probe("hourglass8_bearpaw")],
+    "hourglass2_princeton": [Probe("hourglass2_princeton")],
+    "hourglass8_princeton": [Probe("hourglass8_princeton")],
+    "hourglass52": [Probe("mmpose_hourglass52_8xb32-210e_coco-256x256")],
 }
 
 

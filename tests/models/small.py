@@ -28,6 +28,9 @@ SMALL: dict[str, Small] = {
     "pose_resnet18": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
     "pose_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
     "pose_hrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 2, 2)}),
+    "hourglass2": Small({"features": 16}, (128, 192)),
+    "hourglass2_princeton": Small({"features": 16, "stacks": 1}, (128, 192)),
+    "hourglass52": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
 }
 
 
