@@ -1,12 +1,14 @@
-// Reads lists of COCO dictionaries into arrays. A wrong entry is named: "annotations[3]: keypoints: expected 51
-// numbers, got 50".
+// Reads lists of COCO dictionaries into arrays, and measures the people in them. A wrong entry is named:
+// "annotations[3]: keypoints: expected 51 numbers, got 50".
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 #include "core/check.h"
+#include "core/parallel.h"
 
 namespace py = pybind11;
 
@@ -197,11 +199,38 @@ py::dict read_results(py::handle list, int64_t joints) {
     return result;
 }
 
+// Area of the smallest box around all joints of each person; 0 without joints.
+Array<double> extents(const Array<double>& keypoints) {
+    POSEOPS_CHECK(keypoints.ndim() == 3 && keypoints.shape(2) >= 2, "keypoints", "(people, joints, 2 or 3)",
+                  "another shape");
+    const int64_t people = keypoints.shape(0);
+    const int64_t joints = keypoints.shape(1);
+    const int64_t step = keypoints.shape(2);
+    Array<double> areas(people);
+    const double* points = keypoints.data();
+    double* area = areas.mutable_data();
+    constexpr int64_t kPeoplePerTask = 1024;
+    parallel_for(people, kPeoplePerTask, [=](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const double* person = points + i * joints * step;
+            double left = joints > 0 ? person[0] : 0.0, right = left;
+            double top = joints > 0 ? person[1] : 0.0, bottom = top;
+            for (int64_t k = 1; k < joints; ++k) {
+                left = std::min(left, person[k * step]), right = std::max(right, person[k * step]);
+                top = std::min(top, person[k * step + 1]), bottom = std::max(bottom, person[k * step + 1]);
+            }
+            area[i] = (right - left) * (bottom - top);
+        }
+    });
+    return areas;
+}
+
 }  // namespace
 
 void bind_coco_records(py::module_& module) {
     module.def("coco_read_truths", &read_truths);
     module.def("coco_read_results", &read_results);
+    module.def("coco_extents", &extents);
 }
 
 }  // namespace pyposeops

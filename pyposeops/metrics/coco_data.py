@@ -138,11 +138,8 @@ class KeypointResults:
 
 def extents(keypoints: Floats) -> Floats:
     """Area of the smallest box around all joints of each person; (N,)"""
-    if keypoints.size == 0:
-        return np.zeros(len(keypoints))
-    low, high = keypoints[:, :, :2].min(1), keypoints[:, :, :2].max(1)
-    extent: Floats = (high[:, 0] - low[:, 0]) * (high[:, 1] - low[:, 1])
-    return extent
+    areas: Floats = _core.coco_extents(keypoints)
+    return areas
 
 
 def _boxes_of(keypoints: Floats) -> Floats:

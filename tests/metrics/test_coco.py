@@ -379,3 +379,11 @@ def test_evaluation_without_ground_truth_or_sigmas_is_refused():
         COCOeval().evaluate()
     with pytest.raises(ValueError, match="kpt_oks_sigmas: expected"):
         run(COCOeval({"annotations": []}, [], sigmas=[]))
+
+
+@pytest.mark.parametrize("people, joints, values", [(0, 17, 2), (1, 1, 3), (5, 0, 2), (3000, 17, 3)])
+def test_area_of_a_result_is_the_extent_of_its_joints(people, joints, values):
+    keypoints = np.random.default_rng(0).normal(size=(people, joints, values)) * 100
+    found = KeypointResults(np.zeros(people, int), keypoints, np.zeros(people))
+    want = [np.prod(np.ptp(person[:, :2], axis=0)) if joints else 0.0 for person in keypoints]
+    np.testing.assert_array_equal(found.areas, np.reshape(want, (people,)))
