@@ -453,5 +453,13 @@ def _places(values: NDArray[np.int64], among: Sequence[int]) -> tuple[NDArray[np
     table = np.asarray(among, dtype=np.int64)
     if len(table) == 0:
         return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
-    places = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    span = int(table[-1]) - int(table[0]) + 1
+    if span <= 1_000_000 + 16 * len(
+        table
+    ):  # a table by number, where that is not too long, is three times as fast
+        by_number = np.zeros(span, np.int64)
+        by_number[table - table[0]] = np.arange(len(table))
+        places = by_number[np.clip(values, table[0], table[-1]) - table[0]]
+    else:
+        places = np.minimum(np.searchsorted(table, values), len(table) - 1)
     return places, table[places] == values

@@ -122,6 +122,7 @@ def test_per_image_records_and_similarities_are_those_of_pycocotools():
         {"maxDets": [3]},
         {"areaRng": [[0, 1e10], [500.0, 2000.0]], "areaRngLbl": ["all", "medium"]},
         {"iouThrs": np.array([0.3, 0.75]), "recThrs": np.linspace(0, 1, 11)},
+        {"recThrs": np.array([-1.0, 0.0, 0.4, 0.1, 0.7, 1.5, 0.2])},
         {"imgIds": [4, 1, 7, 16, 16, 31]},
         {"kpt_oks_sigmas": np.full(17, 0.1)},
         {"catIds": []},
@@ -130,6 +131,23 @@ def test_per_image_records_and_similarities_are_those_of_pycocotools():
 def test_settings_act_as_in_pycocotools(changes):
     dataset, results = generate(Options(images=40, seed=7, tied=True))
     assert_equal(ours(dataset, results, **changes), published(dataset, results, **changes))
+
+
+def test_scores_of_any_size_and_sign_are_put_in_order():
+    dataset, results = generate(Options(images=40, seed=13))
+    for i, result in enumerate(results):
+        result["score"] = (0.0, -0.0, 1e-310, -2.5, -2.25, 3e300, 1.0, 1.0000000000000002)[i % 8]
+    assert_equal(ours(dataset, results), published(dataset, results))
+
+
+def test_image_ids_may_be_anything():
+    dataset, results = generate(Options(images=40, seed=14))
+    far = {image["id"]: (-1) ** i * 10**i for i, image in enumerate(dataset["images"][:19])}
+    for entry in [*dataset["annotations"], *results]:
+        entry["image_id"] = far.get(entry["image_id"], entry["image_id"])
+    for image in dataset["images"]:
+        image["id"] = far.get(image["id"], image["id"])
+    assert_equal(ours(dataset, results), published(dataset, results))
 
 
 def test_several_categories():
