@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 import datetime
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyposeops import _core
-from pyposeops.metrics.coco_data import (
-    Floats,
-    KeypointResults,
-    KeypointTruths,
-    read_results,
-    read_truths,
+from pyposeops.metrics.coco_data import Floats, read_results, read_truths
+from pyposeops.metrics.coco_joints import SwapRates, default_flip_pairs, swap_rates, with_one_joint
+from pyposeops.metrics.coco_matching import (
+    Matched,
+    Params,
+    cell_names,
+    draw_curves,
+    match,
+    match_details,
+    sort_params,
 )
-from pyposeops.metrics.keypoint_sets import COCO_17, CROWDPOSE_14
 
 IOU_TYPES = ("keypoints", "keypoints_crowd")
 CROWD_SPLITS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, np.inf)}
@@ -36,39 +38,6 @@ _LINES: dict[str, tuple[str, float | None, str]] = {
     "AR medium": ("recall", None, "medium"),
     "AR large": ("recall", None, "large"),
 }
-
-
-class Params:
-    """The settings of an evaluation; all may be changed before ``evaluate``. Names are those of pycocotools."""
-
-    def __init__(self, iouType: str = "keypoints", sigmas: ArrayLike | None = None) -> None:
-        self.iouType = iouType
-        self.imgIds: Sequence[int] = []
-        self.catIds: Sequence[int] = []
-        self.iouThrs = np.linspace(0.5, 0.95, 10)
-        self.recThrs = np.linspace(0.0, 1.0, 101)
-        self.maxDets: list[int] = [20]
-        self.areaRng: list[list[float]] = [[0.0, 1e10], [32.0**2, 96.0**2], [96.0**2, 1e10]]
-        self.areaRngLbl = ["all", "medium", "large"]
-        self.useCats = 1
-        if sigmas is None:
-            sigmas = CROWDPOSE_14 if iouType == "keypoints_crowd" else COCO_17
-        self.kpt_oks_sigmas: Floats = np.array(sigmas, dtype=np.float64)
-
-
-class _Matched(NamedTuple):
-    """What one evaluation leaves behind. Rows of detections and truths are in the order of their cells."""
-
-    truths: KeypointTruths
-    results: KeypointResults
-    params: Params
-    gt_order: NDArray[np.int64]
-    gt_offsets: NDArray[np.int64]
-    dt_order: NDArray[np.int64]
-    dt_offsets: NDArray[np.int64]
-    dt_ranks: NDArray[np.int32]
-    states: NDArray[np.uint8]  # (areas, thresholds, detections): 0 false, 1 true, 2 ignored
-    outside: NDArray[np.uint8]  # (areas, truths)
 
 
 class COCOeval:
@@ -137,7 +106,7 @@ class COCOeval:
         self.params = Params(iouType, sigmas)
         self.eval: dict[str, Any] = {}
         self.stats: Floats = np.zeros(0)
-        self._matched: _Matched | None = None
+        self._matched: Matched | None = None
         self._details: tuple[Any, ...] | None = None
         self._use_area = iouType != "keypoints_crowd" if use_area is None else use_area
         if cocoGt is not None:
@@ -170,62 +139,13 @@ class COCOeval:
 
     def evaluate(self) -> None:
         """Match detections with people in every image."""
-        _sort(self.params)
+        sort_params(self.params)
         self._matched, self._details = self._match(self.params), None
 
-    def _match(self, params: Params) -> _Matched:
+    def _match(self, params: Params) -> Matched:
         if self.cocoGt is None and not hasattr(self, "_truths"):
             raise RuntimeError("expected a ground truth, got none")
-        truths, results = self._truths, self._results
-        sigmas = np.ascontiguousarray(params.kpt_oks_sigmas, np.float64)
-        if sigmas.ndim != 1 or len(sigmas) == 0 or not (sigmas > 0).all():
-            raise ValueError(f"kpt_oks_sigmas: expected (K,) above 0, got {sigmas}")
-        cells = len(params.imgIds) * (len(params.catIds) if params.useCats else 1)
-        limit = params.maxDets[-1]
-        gt_order, gt_offsets, _ = _core.coco_group(_cells(truths, params), None, cells, len(truths.ids))
-        dt_order, dt_offsets, ranks = _core.coco_group(_cells(results, params), results.scores, cells, limit)
-        states, outside, *_ = self._run(params, gt_order, gt_offsets, dt_order, dt_offsets, details=False)
-        kept = copy.copy(params)
-        return _Matched(
-            truths, results, kept, gt_order, gt_offsets, dt_order, dt_offsets, ranks, states, outside
-        )
-
-    def _run(
-        self,
-        params: Params,
-        gt_order: NDArray[np.int64],
-        gt_offsets: NDArray[np.int64],
-        dt_order: NDArray[np.int64],
-        dt_offsets: NDArray[np.int64],
-        *,
-        details: bool,
-    ) -> tuple[Any, ...]:
-        truths, results = self._truths, self._results
-        unmatchable = (truths.ids == 0) & self.strict
-        unmarking = (results.ids == 0) & self.strict
-        keypoints = results.keypoints
-        if keypoints.shape[1] == 0:
-            keypoints = np.zeros((0, len(params.kpt_oks_sigmas), 2))
-        matched: tuple[Any, ...] = _core.coco_match(
-            truths.keypoints.reshape(-1, len(params.kpt_oks_sigmas), 3),
-            truths.areas,
-            truths.boxes,
-            truths.crowd.view(np.uint8),
-            (truths.crowd | (truths.num_keypoints == 0)).view(np.uint8),
-            unmatchable.view(np.uint8),
-            gt_order,
-            gt_offsets,
-            keypoints,
-            results.areas,
-            unmarking.view(np.uint8),
-            dt_order,
-            dt_offsets,
-            np.ascontiguousarray(params.kpt_oks_sigmas, np.float64),
-            np.ascontiguousarray(params.iouThrs, np.float64),
-            np.ascontiguousarray(params.areaRng, np.float64),
-            details,
-        )
-        return matched
+        return match(self._truths, self._results, params, strict=self.strict)
 
     def accumulate(self, p: Params | None = None) -> None:
         """Draw the curves into ``eval``: precision and scores (T, R, K, A, M), recall (T, K, A, M).
@@ -238,41 +158,17 @@ class COCOeval:
         params = self.params
         if p is not None:
             params = copy.copy(p)
-            _sort(params)
+            sort_params(params)
         matched = self._evaluated() if p is None else self._match(params)
-        images = len(params.imgIds)
-        categories = len(params.catIds) if params.useCats else 1
-        edges = np.arange(categories + 1) * images
-        truths_at, detections_at = matched.gt_offsets[edges], matched.dt_offsets[edges]
-        exists = (np.diff(truths_at) > 0) | (np.diff(detections_at) > 0)
-        counted = np.concatenate(
-            [
-                np.zeros((len(params.areaRng), 1), np.int64),
-                np.cumsum(1 - matched.outside.astype(np.int64), 1),
-            ],
-            1,
-        )
-        positives = np.ascontiguousarray(np.diff(counted[:, truths_at], axis=1).T)
-        precision, scores, recall = _core.coco_curves(
-            matched.states,
-            matched.results.scores[matched.dt_order],
-            matched.dt_ranks,
-            np.ascontiguousarray(detections_at),
-            exists.view(np.uint8),
-            positives,
-            np.array(params.maxDets, np.int64),
-            np.ascontiguousarray(params.recThrs, np.float64),
-        )
+        found = draw_curves(matched)
         self.eval = {
             "params": params,
-            "counts": [*precision.shape],
+            "counts": [*found["precision"].shape],
             "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
-            "precision": precision,
-            "recall": recall,
-            "scores": scores,
+            **found,
         }
 
-    def _evaluated(self) -> _Matched:
+    def _evaluated(self) -> Matched:
         if self._matched is None:
             raise RuntimeError("call evaluate() first")
         return self._matched
@@ -298,11 +194,8 @@ class COCOeval:
         """
         if not self.eval:
             raise RuntimeError("call accumulate() first")
-        crowd = self.params.iouType == "keypoints_crowd"
-        found = {
-            name: self._figure(*line) for name, line in _LINES.items() if not (crowd and line[2] != "all")
-        }
-        if crowd:
+        found = {name: self._figure(self.eval, *line) for name, line in self._lines().items()}
+        if self.params.iouType == "keypoints_crowd":
             found.update({f"AP {name}": value for name, value in self.crowd_split().items()})
         return found
 
@@ -326,12 +219,62 @@ class COCOeval:
                 found[name] = float(np.mean(values[values > -1])) if (values > -1).any() else -1.0
         return found
 
+    def joint_figures(self) -> dict[str, Floats]:
+        """The figures joint by joint: each the name of a line of :meth:`figures` with (K,) numbers, -1 where none.
+
+        Joint k is scored by the same evaluation with k alone labelled: the similarity of a person is that of joint k,
+        and who lacks it counts no more than who lacks all joints does otherwise. People are matched anew for each
+        joint, so a joint may be right in a detection whose other joints are not. Settings are those of
+        :meth:`evaluate`.
+        """
+        kept = self._evaluated()
+        rows: list[dict[str, float]] = []
+        for joint in range(len(kept.params.kpt_oks_sigmas)):
+            truths = with_one_joint(kept.truths, joint)
+            found = draw_curves(match(truths, kept.results, kept.params, strict=self.strict))
+            rows.append({name: self._figure(found, *line) for name, line in self._lines().items()})
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def swap_rates(
+        self,
+        flip_pairs: Sequence[Sequence[int]] | None = None,
+        *,
+        iou: float = 0.5,
+        similarity: float = 0.5,
+    ) -> SwapRates:
+        """How often left and right are mistaken for each other in people who are found.
+
+        Examined are the pairs of joints that are both labelled, in people matched at threshold ``iou`` (first area
+        range). A pair is swapped where exchanging the two found joints raises their mean similarity, and to at least
+        ``similarity``: so a pair that is wrong in another way is not counted. A person whose pairs are all swapped
+        may be too dissimilar to be matched; a lower ``iou`` among ``params.iouThrs`` includes more of them.
+
+        Args:
+            flip_pairs: (left, right) indices of joints, from 0; default those of COCO's 17 or CrowdPose's 14 joints.
+            iou: one of ``params.iouThrs``.
+            similarity: least mean similarity of the exchanged joints, 0 to 1.
+
+        Raises:
+            ValueError: pairs that are none, a joint set without default pairs, an ``iou`` that was not evaluated.
+
+        Source: the kind of error called inversion in Ronchi and Perona, Benchmarking and Error Diagnosis in
+        Multi-Instance Pose Estimation, ICCV 2017.
+        """
+        kept = self._evaluated()
+        if flip_pairs is None:
+            flip_pairs = default_flip_pairs(len(kept.params.kpt_oks_sigmas))
+        return swap_rates(kept, self._detailed()[0], flip_pairs, iou=iou, similarity=similarity)
+
+    def _lines(self) -> dict[str, tuple[str, float | None, str]]:
+        crowd = self.params.iouType == "keypoints_crowd"
+        return {name: line for name, line in _LINES.items() if not (crowd and line[2] != "all")}
+
     def _limit(self) -> int:
         return 20 if self.strict else self.params.maxDets[-1]
 
-    def _figure(self, kind: str, threshold: float | None, area: str) -> float:
+    def _figure(self, drawn: Mapping[str, Any], kind: str, threshold: float | None, area: str) -> float:
         params = self.params
-        values = self.eval[kind]
+        values = drawn[kind]
         if threshold is not None:
             same = np.asarray(params.iouThrs) == threshold
             if not self.strict:
@@ -358,7 +301,7 @@ class COCOeval:
         """(image, category) -> similarities (detections by score, people), or [] where one of them is missing."""
         matched, (_, values, offsets) = self._evaluated(), self._detailed()
         found: dict[tuple[int, int], Any] = {}
-        for cell, (category, image) in enumerate(_cell_names(matched.params)):
+        for cell, (category, image) in enumerate(cell_names(matched.params)):
             shape = [np.diff(o[cell : cell + 2])[0] for o in (matched.dt_offsets, matched.gt_offsets)]
             block = values[offsets[cell] : offsets[cell + 1]].reshape(shape)
             found[image, category] = block if block.size else []
@@ -371,7 +314,7 @@ class COCOeval:
         params = matched.params
         images = len(params.imgIds)
         entries: list[dict[str, Any] | None] = []
-        names = _cell_names(params)
+        names = cell_names(params)
         for first in range(0, len(names), images):
             for area in range(len(params.areaRng)):
                 for cell in range(first, first + images):
@@ -379,7 +322,7 @@ class COCOeval:
         return entries
 
     def _entry(
-        self, matched: _Matched, matches: NDArray[np.int32], name: tuple[int, int], cell: int, area: int
+        self, matched: Matched, matches: NDArray[np.int32], name: tuple[int, int], cell: int, area: int
     ) -> dict[str, Any] | None:
         first, last = matched.gt_offsets[cell : cell + 2]
         begin, end = matched.dt_offsets[cell : cell + 2]
@@ -417,49 +360,5 @@ class COCOeval:
     def _detailed(self) -> tuple[Any, ...]:
         """Positions of the matched people and all similarities, computed when first asked for."""
         if self._details is None:
-            kept = self._evaluated()
-            *_, matches, values, offsets = self._run(
-                kept.params, kept.gt_order, kept.gt_offsets, kept.dt_order, kept.dt_offsets, details=True
-            )
-            self._details = (matches, values, offsets)
+            self._details = match_details(self._evaluated())
         return self._details
-
-
-def _sort(params: Params) -> None:
-    """Puts images, categories and limits in order, each once."""
-    params.imgIds = np.unique(params.imgIds).tolist()
-    if params.useCats:
-        params.catIds = np.unique(params.catIds).tolist()
-    params.maxDets = sorted(params.maxDets)
-
-
-def _cell_names(params: Params) -> list[tuple[int, int]]:
-    """(category, image) of every cell; category -1 without categories."""
-    categories = params.catIds if params.useCats else [-1]
-    return [(category, image) for category in categories for image in params.imgIds]
-
-
-def _cells(people: KeypointTruths | KeypointResults, params: Params) -> NDArray[np.int64]:
-    """The cell of every row: its category's place times the images, plus its image's place; -1 for none."""
-    image, known = _places(people.image_ids, params.imgIds)
-    category, listed = _places(people.category_ids, params.catIds)
-    if not params.useCats:
-        return np.where(known, image, -1)
-    return np.where(known & listed, category * len(params.imgIds) + image, -1)
-
-
-def _places(values: NDArray[np.int64], among: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each value stands in a sorted list, and whether it does."""
-    table = np.asarray(among, dtype=np.int64)
-    if len(table) == 0:
-        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
-    span = int(table[-1]) - int(table[0]) + 1
-    if span <= 1_000_000 + 16 * len(
-        table
-    ):  # a table by number, where that is not too long, is three times as fast
-        by_number = np.zeros(span, np.int64)
-        by_number[table - table[0]] = np.arange(len(table))
-        places = by_number[np.clip(values, table[0], table[-1]) - table[0]]
-    else:
-        places = np.minimum(np.searchsorted(table, values), len(table) - 1)
-    return places, table[places] == values
