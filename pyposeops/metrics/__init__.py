@@ -1,7 +1,69 @@
-"""Scores of found people: COCO's keypoint evaluation."""
+"""Scores of found people: COCO's keypoint evaluation, PCK, PCKh, PDJ and PCP."""
 
 from pyposeops.metrics.coco import COCOeval
 from pyposeops.metrics.coco_data import KeypointResults, KeypointTruths
 from pyposeops.metrics.coco_matching import Params
+from pyposeops.metrics.distance_curve import AccuracyCurve, area_under_curve, distance_curve
+from pyposeops.metrics.heatmap_accuracy import HeatmapAccuracy, heatmap_accuracy
+from pyposeops.metrics.lsp import LspScores, ObserverCentric, lsp_protocol, observer_centric
+from pyposeops.metrics.pck import Pck, pck
+from pyposeops.metrics.pckh import PCKH_CONVENTIONS, Pckh, pckh
+from pyposeops.metrics.pcp import Pcp, mean_stick_lengths, pcp
+from pyposeops.metrics.pdj import pdj
+from pyposeops.metrics.person_sizes import (
+    box_sizes,
+    head_box_sizes,
+    joints_box_sizes,
+    segment_sizes,
+    torso_sizes,
+)
+from pyposeops.metrics.sticks import (
+    FLIC_JOINTS,
+    FLIC_STICKS,
+    LSP_JOINTS,
+    LSP_PARTS,
+    LSP_STICKS,
+    MPII_JOINTS,
+    MPII_PARTS,
+    Stick,
+    stick_parts,
+)
 
-__all__ = ["COCOeval", "KeypointResults", "KeypointTruths", "Params"]
+__all__ = [
+    "FLIC_JOINTS",
+    "FLIC_STICKS",
+    "LSP_JOINTS",
+    "LSP_PARTS",
+    "LSP_STICKS",
+    "MPII_JOINTS",
+    "MPII_PARTS",
+    "PCKH_CONVENTIONS",
+    "AccuracyCurve",
+    "COCOeval",
+    "HeatmapAccuracy",
+    "KeypointResults",
+    "KeypointTruths",
+    "LspScores",
+    "ObserverCentric",
+    "Params",
+    "Pck",
+    "Pckh",
+    "Pcp",
+    "Stick",
+    "area_under_curve",
+    "box_sizes",
+    "distance_curve",
+    "head_box_sizes",
+    "heatmap_accuracy",
+    "joints_box_sizes",
+    "lsp_protocol",
+    "mean_stick_lengths",
+    "observer_centric",
+    "pck",
+    "pckh",
+    "pcp",
+    "pdj",
+    "segment_sizes",
+    "stick_parts",
+    "torso_sizes",
+]
