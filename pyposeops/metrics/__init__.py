@@ -1,4 +1,7 @@
-"""Scores of found people: COCO's keypoint evaluation, PCK, PCKh, PDJ and PCP."""
+"""Scores of found people: COCO's keypoint evaluation, PCK, PCKh, PDJ and PCP, as functions and for torchmetrics."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from pyposeops.metrics.coco import COCOeval
 from pyposeops.metrics.coco_data import KeypointResults, KeypointTruths
@@ -28,6 +31,13 @@ from pyposeops.metrics.sticks import (
     Stick,
     stick_parts,
 )
+
+if TYPE_CHECKING:
+    from pyposeops.metrics.joint_metrics import PCK as PCK
+    from pyposeops.metrics.joint_metrics import PCP as PCP
+    from pyposeops.metrics.joint_metrics import PDJ as PDJ
+    from pyposeops.metrics.joint_metrics import DistanceCurve as DistanceCurve
+    from pyposeops.metrics.joint_metrics import PCKh as PCKh
 
 __all__ = [
     "FLIC_JOINTS",
@@ -67,3 +77,21 @@ __all__ = [
     "stick_parts",
     "torso_sizes",
 ]
+
+# Names that need a package of the extra `metrics`, and their modules: imported when they are first used.
+_OPTIONAL = dict.fromkeys(("PCK", "PCP", "PDJ", "DistanceCurve", "PCKh"), "joint_metrics")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OPTIONAL:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_OPTIONAL[name]}")
+    except ModuleNotFoundError as error:
+        message = f"{name} needs {error.name}: pip install 'pyposeops[metrics]'"
+        raise ModuleNotFoundError(message, name=error.name) from None
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_OPTIONAL]

@@ -116,17 +116,41 @@ def pckh(
     Source: Andriluka et al., 2D Human Pose Estimation: New Benchmark and State of the Art Analysis, CVPR 2014,
     section 4.
     """
-    people = read_people(pred, target, labelled)
-    sizes = read_sizes(head_sizes, people.target, "head_sizes")
-    if target_origin not in (0, 1):
-        raise ValueError(f"target_origin: expected 0 or 1, got {target_origin!r}")
-    check_joint_names(joint_names, people.pred.shape[1])
-    thresholds = [
+    thresholds = read_pckh_thresholds(threshold, fine_threshold)
+    counts = count_pckh(
+        pred, target, labelled, head_sizes, thresholds, comparison, joint_names, target_origin
+    )
+    return pckh_of(counts, average, left_out, joint_names)
+
+
+def read_pckh_thresholds(threshold: float, fine_threshold: float) -> list[float]:
+    """Both thresholds, in the order of the rows of the counts."""
+    return [
         *read_thresholds(float(threshold), "threshold"),
         *read_thresholds(float(fine_threshold), "fine_threshold"),
     ]
+
+
+def count_pckh(
+    pred: Tensor,
+    target: Tensor,
+    labelled: Tensor,
+    head_sizes: Tensor,
+    thresholds: Sequence[float],
+    comparison: Comparison,
+    joint_names: Sequence[str],
+    target_origin: int,
+) -> JointCounts:
+    """Found and counted joints at each threshold."""
+    if target_origin not in (0, 1):
+        raise ValueError(f"target_origin: expected 0 or 1, got {target_origin!r}")
+    if labelled is None:
+        raise TypeError("labelled: expected (N, K), got None: which joints are there is part of MPII's data")
+    people = read_people(pred, target, labelled)
+    sizes = read_sizes(head_sizes, people.target, "head_sizes")
+    check_joint_names(joint_names, people.pred.shape[1])
     people = people._replace(pred=people.pred + target_origin)
-    return pckh_of(count_joints(people, sizes, thresholds, comparison), average, left_out, joint_names)
+    return count_joints(people, sizes, thresholds, comparison)
 
 
 def pckh_of(

@@ -200,9 +200,14 @@ def _ends(keypoints: Tensor, labelled: Tensor, sticks: Sequence[Stick], joint_na
             [joint_index(name, joint_names, f"the stick {stick.name}") for name in getattr(stick, side)]
             for stick in sticks
         ]
-        ends.append(torch.stack([keypoints[:, joints].mean(1) for joints in places], 1))
-        known.append(torch.stack([labelled[:, joints].all(1) for joints in places], 1))
+        ends.append(torch.stack([_each(keypoints, joints).mean(0) for joints in places], 1))
+        known.append(torch.stack([_each(labelled, joints).all(0) for joints in places], 1))
     return _Ends(ends[0], ends[1], known[0] & known[1])
+
+
+def _each(values: Tensor, joints: Sequence[int]) -> Tensor:
+    """Values (N, K, ...) of some joints, one after the other; an index would have to travel to the device."""
+    return torch.stack([values[:, joint] for joint in joints])
 
 
 def _read_lengths(mean_lengths: Tensor | None, sticks: int, like: Tensor) -> Tensor:
