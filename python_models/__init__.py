@@ -1,10 +1,12 @@
 """Pose systems of the literature, thin, on top of pyposeops."""
 
-from python_models import hourglass as hourglass  # an architecture registers itself when it is imported
+from python_models import cunet as cunet  # an architecture registers itself when it is imported
+from python_models import hourglass as hourglass
 from python_models import hourglass52 as hourglass52
 from python_models import hourglass_princeton as hourglass_princeton
 from python_models import hrnet as hrnet
 from python_models import pose_resnet as pose_resnet
+from python_models import pyranet as pyranet
 from python_models.zoo import convert_state_dict, create_model, list_models, model_info
 
 __all__ = ["convert_state_dict", "create_model", "list_models", "model_info"]

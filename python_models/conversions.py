@@ -40,6 +40,20 @@ FORMATS: dict[str, Conversion] = {
     "ours": dict,
     "mmpose": rename((r"^(backbone|keypoint_head|head)\.", "")),
     "AlphaPose": rename((r"^preact\.", "")),
+    "AlphaPose, PyraNet": rename(
+        (r"con\.modules_list\.0\.0\.0\.modules_list\.0\.", "full."),
+        (r"con\.modules_list\.0\.0\.0\.modules_list\.1\.", "pyramid."),
+        (r"(pyramid\.\d)\.0\.modules_list\.(\d)\.1\.", r"\1.levels.\2."),
+        (r"con\.modules_list\.0\.1\.", "merge.0."),
+        (r"con\.modules_list\.0\.3\.", "merge.2."),
+        (r"con\.modules_list\.1\.m\.", "skip."),
+        (r"\.0\.modules_list\.0\.", ".full."),
+        (r"\.0\.modules_list\.1\.", ".skip."),
+        (r"upperBranch", "beside"),
+        (r"lowerBranch\.0\.1", "before"),
+        (r"lowerBranch\.1", "low"),
+        (r"lowerBranch\.2", "after"),
+    ),
 }
 
 # What ImageNet networks have and pose networks lack: ResNet's last layer; HRNet's classifier, what leads to it, and

@@ -42,6 +42,12 @@ PUBLISHED: dict[str, list[Probe]] = {
     "hourglass2_princeton": [Probe("hourglass2_princeton")],
     "hourglass8_princeton": [Probe("hourglass8_princeton")],
     "hourglass52": [Probe("mmpose_hourglass52_8xb32-210e_coco-256x256")],
+    "pyranet2": [Probe("pyranet_hgprm_2stack")],
+    "pyranet8": [Probe("pyranet_hgprm_8stack")],
+    "cunet2": [Probe("cunet2_order1")],
+    "cunet4": [Probe("cunet4_order1")],
+    "cunet8": [Probe("cunet8_order1")],
+    "cunet16": [Probe("cunet16_order1")],
 }
 
 

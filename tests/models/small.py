@@ -30,6 +30,8 @@ SMALL: dict[str, Small] = {
     "pose_hrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 2, 2)}),
     "hourglass2": Small({"features": 16}, (128, 192)),
     "hourglass2_princeton": Small({"features": 16, "stacks": 1}, (128, 192)),
+    "cunet4": Small({"channels": 8, "growth": 4, "neck": 2, "stacks": 3, "order": 2}, (128, 192)),
+    "pyranet2": Small({"stacks": 1, "features": 32, "base_width": 4, "cardinality": 2}, (128, 192)),
     "hourglass52": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
 }
 

