@@ -106,10 +106,10 @@ class PoseEstimator:
                 blur_kernel=blur_kernel,
                 flipped=flipped,
                 flip_pairs=() if flipped is None else self.card.skeleton.flip_pairs,
-                # Box centre and map centre lie half a pixel apart in this convention, so the mirrored map is shifted.
-                shift=flipped is not None and self.card.convention == "msra",
+                # Crop and map have their middles in different places on this grid, so the mirrored map is shifted.
+                shift=flipped is not None and self.card.grid == "msra",
                 affines=affines,
                 input_size=self.card.input_size,
-                convention=self.card.convention,
+                convention=self.card.grid,
             )
         )

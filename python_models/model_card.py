@@ -36,8 +36,13 @@ class ModelCard:
 
     @property
     def convention(self) -> Literal["msra", "udp"]:
-        """How crops are cut and heat maps placed on them."""
+        """How crops are cut."""
         return "udp" if self.encoding == "udp" else "msra"
+
+    @property
+    def grid(self) -> Literal["msra", "udp", "half_pixel"]:
+        """How heat maps lie on crops: a convention of `pyposeops.heatmap_decode`."""
+        return "half_pixel" if self.encoding == "cmu" else self.convention
 
     def create(self) -> nn.Module:
         """The model with random weights."""

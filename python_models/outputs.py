@@ -60,6 +60,8 @@ def crop_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
     """Joints of any network without refinement below the pixel, for figures during training."""
     if not uses_peaks(card):
         return expected_joints(prediction, card)
-    found = pyposeops.heatmap_decode(prediction.float(), refine="none")
-    coords = pyposeops.heatmap_to_crop(found.coords, card.input_size, prediction.shape[-2:])
-    return CropJoints(coords, found.scores)
+    return CropJoints(
+        *pyposeops.heatmap_decode(
+            prediction.float(), refine="none", input_size=card.input_size, convention=card.grid
+        )
+    )

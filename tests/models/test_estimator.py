@@ -12,15 +12,15 @@ from python_models.model_card import ModelCard
 from python_models.zoo import ModelInfo
 
 # Largest error in heat-map pixels that encoding and decoding leave: rounded targets lose up to half a pixel, and the
-# quarter offset wins nothing back on a symmetric peak.
-REACH = {"msra": 0.51, "unbiased": 0.02, "udp": 0.02}
+# quarter offset wins nothing back on a symmetric peak; on an unrounded one it leaves a quarter.
+REACH = {"msra": 0.51, "unbiased": 0.02, "udp": 0.02, "cmu": 0.26}
 
 
 def card_of(encoding: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
     return ModelCard("pose_resnet18", (128, 96), skeleton, encoding=encoding, sigma_px=2.0)
 
 
-@pytest.mark.parametrize("encoding", ["msra", "unbiased", "udp"])
+@pytest.mark.parametrize("encoding", REACH)
 def test_targets_come_back_as_the_joints_they_were_made_of(encoding: str):
     people = GeneratedPeople(7, 3)
     card = card_of(encoding)
@@ -68,7 +68,8 @@ def paint(crops: Tensor, joints: Tensor, encoding: str) -> Tensor:
     ).heatmaps
 
 
-def test_flip_test_of_udp_changes_nothing_for_a_network_that_mirrors():
+@pytest.mark.parametrize("encoding", ["udp", "cmu"])
+def test_the_flip_test_changes_nothing_where_map_and_crop_have_one_middle(encoding: str):
     skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
     joints = torch.tensor([[[30.0, 41.0], [66.0, 40.0], [48.5, 60.0]]])
     crops = torch.zeros(1, 3, 128, 96)
@@ -76,12 +77,12 @@ def test_flip_test_of_udp_changes_nothing_for_a_network_that_mirrors():
     identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     for flip_test in (False, True):
         estimator = PoseEstimator(
-            lambda x: paint(x, joints, "udp"),
-            card_of("udp", skeleton),
+            lambda x: paint(x, joints, encoding),
+            card_of(encoding, skeleton),
             device=torch.device("cpu"),
             flip_test=flip_test,
         )
-        assert (estimator.from_crops(crops, identity).keypoints - joints).abs().max() < 0.05
+        assert (estimator.from_crops(crops, identity).keypoints - joints).abs().max() < 4 * REACH[encoding]
 
 
 def test_flip_test_of_msra_moves_by_less_than_the_shift_it_makes_up_for():
