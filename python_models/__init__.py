@@ -1,5 +1,7 @@
 """Pose systems of the literature, thin, on top of pyposeops."""
 
+from python_models import cpm as cpm  # an architecture registers itself when it is imported
+from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cunet as cunet  # an architecture registers itself when it is imported
 from python_models import hourglass as hourglass
 from python_models import hourglass52 as hourglass52

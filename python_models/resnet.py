@@ -3,6 +3,8 @@
 The stride of a bottleneck sits on its 3x3 convolution. Parameter names are those of the public ImageNet weights.
 """
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 
@@ -97,9 +99,7 @@ class ResNet(nn.Module):
         self.layer3 = residual_stage(block, 2 * wide, 4 * width, counts[2], stride=2)
         self.layer4 = residual_stage(block, 4 * wide, 8 * width, counts[3], stride=2)
         self.out_channels = 8 * wide
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        init_he(self, mode="fan_out")
 
     def features(self, image: Tensor) -> Tensor:
         """The last stage's output."""
@@ -108,6 +108,18 @@ class ResNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.features(image)
+
+
+def init_he(module: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
+    """Convolutions start so that ReLUs neither grow nor shrink what passes; biases at zero.
+
+    Source: He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def init_normal(module: nn.Module, std: float) -> None:

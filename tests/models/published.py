@@ -48,6 +48,12 @@ PUBLISHED: dict[str, list[Probe]] = {
     "cunet4": [Probe("cunet4_order1")],
     "cunet8": [Probe("cunet8_order1")],
     "cunet16": [Probe("cunet16_order1")],
+    "cpm": [
+        Probe("cpm_caffe_leeds_pc", {"pooling": "caffe"}),
+        Probe("cpm_caffe_mpi", {"pooling": "caffe"}),
+        Probe("cpm_jhalloy_lsp", {"pooling": "port"}),
+    ],
+    "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 
 

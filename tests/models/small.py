@@ -33,6 +33,8 @@ SMALL: dict[str, Small] = {
     "cunet4": Small({"channels": 8, "growth": 4, "neck": 2, "stacks": 3, "order": 2}, (128, 192)),
     "pyranet2": Small({"stacks": 1, "features": 32, "base_width": 4, "cardinality": 2}, (128, 192)),
     "hourglass52": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
+    "cpm": Small({"width": 8, "stages": 3}),
+    "cpm_mmpose": Small({"width": 8, "stages": 3}),
 }
 
 
