@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyposeops.metrics.coco import COCOeval
 from pyposeops.metrics.coco_data import KeypointResults, KeypointTruths
+from pyposeops.metrics.coco_joints import SwapRates
 from pyposeops.metrics.coco_matching import Params
 from pyposeops.metrics.distance_curve import AccuracyCurve, area_under_curve, distance_curve
 from pyposeops.metrics.heatmap_accuracy import HeatmapAccuracy, heatmap_accuracy
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pyposeops.metrics.joint_metrics import PDJ as PDJ
     from pyposeops.metrics.joint_metrics import DistanceCurve as DistanceCurve
     from pyposeops.metrics.joint_metrics import PCKh as PCKh
+    from pyposeops.metrics.keypoint_ap import KeypointAP as KeypointAP
 
 __all__ = [
     "FLIC_JOINTS",
@@ -60,6 +62,7 @@ __all__ = [
     "Pckh",
     "Pcp",
     "Stick",
+    "SwapRates",
     "area_under_curve",
     "box_sizes",
     "distance_curve",
@@ -79,7 +82,10 @@ __all__ = [
 ]
 
 # Names that need a package of the extra `metrics`, and their modules: imported when they are first used.
-_OPTIONAL = dict.fromkeys(("PCK", "PCP", "PDJ", "DistanceCurve", "PCKh"), "joint_metrics")
+_OPTIONAL = {
+    **dict.fromkeys(("PCK", "PCP", "PDJ", "DistanceCurve", "PCKh"), "joint_metrics"),
+    "KeypointAP": "keypoint_ap",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyposeops.metrics.coco_data import Floats, read_results, read_truths
+from pyposeops.metrics.coco_figures import CROWD_SPLITS, LINES, figures_of
 from pyposeops.metrics.coco_joints import SwapRates, default_flip_pairs, swap_rates, with_one_joint
 from pyposeops.metrics.coco_matching import (
     Matched,
@@ -23,21 +24,6 @@ from pyposeops.metrics.coco_matching import (
 )
 
 IOU_TYPES = ("keypoints", "keypoints_crowd")
-CROWD_SPLITS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, np.inf)}
-
-# Name -> what it is the mean of, at which threshold (None: at all), over people of which area.
-_LINES: dict[str, tuple[str, float | None, str]] = {
-    "AP": ("precision", None, "all"),
-    "AP50": ("precision", 0.5, "all"),
-    "AP75": ("precision", 0.75, "all"),
-    "AP medium": ("precision", None, "medium"),
-    "AP large": ("precision", None, "large"),
-    "AR": ("recall", None, "all"),
-    "AR50": ("recall", 0.5, "all"),
-    "AR75": ("recall", 0.75, "all"),
-    "AR medium": ("recall", None, "medium"),
-    "AR large": ("recall", None, "large"),
-}
 
 
 class COCOeval:
@@ -183,7 +169,7 @@ class COCOeval:
                     f" Average Precision  (AP) @[ crowd index={name.removeprefix('AP '):<7} ] = {value:0.3f}"
                 )
             else:
-                print(self._line(value, *_LINES[name]))
+                print(self._line(value, *LINES[name]))
         self.stats = np.array(list(found.values()))
 
     def figures(self) -> dict[str, float]:
@@ -194,7 +180,7 @@ class COCOeval:
         """
         if not self.eval:
             raise RuntimeError("call accumulate() first")
-        found = {name: self._figure(self.eval, *line) for name, line in self._lines().items()}
+        found = self._figures(self.eval, self.params)
         if self.params.iouType == "keypoints_crowd":
             found.update({f"AP {name}": value for name, value in self.crowd_split().items()})
         return found
@@ -232,7 +218,7 @@ class COCOeval:
         for joint in range(len(kept.params.kpt_oks_sigmas)):
             truths = with_one_joint(kept.truths, joint)
             found = draw_curves(match(truths, kept.results, kept.params, strict=self.strict))
-            rows.append({name: self._figure(found, *line) for name, line in self._lines().items()})
+            rows.append(self._figures(found, kept.params))
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     def swap_rates(
@@ -265,26 +251,11 @@ class COCOeval:
             flip_pairs = default_flip_pairs(len(kept.params.kpt_oks_sigmas))
         return swap_rates(kept, self._detailed()[0], flip_pairs, iou=iou, similarity=similarity)
 
-    def _lines(self) -> dict[str, tuple[str, float | None, str]]:
-        crowd = self.params.iouType == "keypoints_crowd"
-        return {name: line for name, line in _LINES.items() if not (crowd and line[2] != "all")}
+    def _figures(self, drawn: Mapping[str, Any], params: Params) -> dict[str, float]:
+        return figures_of(drawn, params, limit=self._limit(), strict=self.strict)
 
     def _limit(self) -> int:
         return 20 if self.strict else self.params.maxDets[-1]
-
-    def _figure(self, drawn: Mapping[str, Any], kind: str, threshold: float | None, area: str) -> float:
-        params = self.params
-        values = drawn[kind]
-        if threshold is not None:
-            same = np.asarray(params.iouThrs) == threshold
-            if not self.strict:
-                same = np.isclose(params.iouThrs, threshold, rtol=0, atol=1e-9)
-            values = values[np.flatnonzero(same)]
-        areas = [i for i, label in enumerate(params.areaRngLbl) if label == area]
-        limits = [i for i, number in enumerate(params.maxDets) if number == self._limit()]
-        values = values[..., areas, limits]
-        values = values[values > -1]
-        return float(np.mean(values)) if len(values) else -1.0
 
     def _line(self, figure: float, kind: str, threshold: float | None, area: str) -> str:
         params = self.params
