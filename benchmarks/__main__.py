@@ -12,15 +12,19 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import environment, memory, ops, report, table
+from benchmarks import environment, memory, metrics, ops, report, table
 from benchmarks.checks import ResultDiffersError
-from benchmarks.runner import FULL, QUICK, Effort, Row, run_case, run_overhead
+from benchmarks.runner import FULL, QUICK, Effort, Row, run_case, run_overhead, run_slow_case
+
+SLOW_ROUNDS = 3
+QUICK_IMAGES = 300
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--op", nargs="+", choices=ops.names(), metavar="NAME", help=", ".join(ops.names()))
+    parser.add_argument("--metrics", action="store_true", help="whole evaluations in place of operators; CPU")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write meta and rows")
     parser.add_argument("--quick", action="store_true", help="few cases, short timing, nothing that compiles")
     parser.add_argument("--seconds", type=float, help="of timing per case, default 3 (1 with --quick)")
@@ -60,13 +64,24 @@ def _run(chosen: argparse.Namespace) -> None:
     effort = QUICK if chosen.quick else FULL
     if chosen.seconds:
         effort = replace(effort, case_s=chosen.seconds)
-    for op in chosen.op or ops.names():
-        for row in _rows(op, device, effort, chosen.quick):
-            print(table.block(row), flush=True)
-            rows.append(row)
+    for row in _metric_rows(chosen) if chosen.metrics else _all_rows(chosen, device, effort):
+        print(table.block(row), flush=True)
+        rows.append(row)
     print(table.markdown(rows))
     if chosen.json:
         report.save(chosen.json, environment.describe(device), rows)
+
+
+def _metric_rows(chosen: argparse.Namespace) -> Iterator[Row]:
+    if chosen.op or chosen.device != "cpu":
+        raise ValueError("--metrics: expected neither --op nor another device than cpu")
+    for case in metrics.cases(QUICK_IMAGES if chosen.quick else None):
+        yield run_slow_case(case, SLOW_ROUNDS)
+
+
+def _all_rows(chosen: argparse.Namespace, device: torch.device, effort: Effort) -> Iterator[Row]:
+    for op in chosen.op or ops.names():
+        yield from _rows(op, device, effort, chosen.quick)
 
 
 def _rows(op: str, device: torch.device, effort: Effort, quick: bool) -> Iterator[Row]:

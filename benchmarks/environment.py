@@ -24,6 +24,8 @@ PACKAGES = (
     "kornia",
     "torchvision",
     "pycocotools",
+    "faster-coco-eval",
+    "orjson",
 )
 
 

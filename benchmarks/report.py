@@ -36,7 +36,7 @@ def draw(meta: dict[str, Any], rows: list[Row], png: Path) -> None:
     """One line per case, bandwidth to the right; the bar is the copy (the roof), the dots are contenders."""
     from matplotlib.figure import Figure
 
-    drawn = [row for row in rows if row.copy_ms]
+    drawn = [row for row in rows if row.overhead_us is None]
     figure = Figure(figsize=(11, 1.6 + 0.32 * len(drawn)), layout="constrained")
     axes = figure.add_subplot()
     _draw_bandwidths(axes, drawn)

@@ -12,10 +12,11 @@ import torch
 
 from benchmarks.cases import Alternative, Case, Inputs, Overhead, dtype_name
 from benchmarks.checks import ResultDiffersError, check_result, tensors_of
-from benchmarks.timing import Run, Samples, time_all, time_in_graph, time_overhead
+from benchmarks.timing import Run, Samples, time_all, time_call, time_in_graph, time_overhead
 from benchmarks.yardstick import copy_of
 
 OURS, COPY = "pyposeops", "copy"
+SHORT_MS, CALLS_OF_SHORT = 500, 5  # of what takes seconds: a call below that is repeated in each round
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,34 @@ def run_case(case: Case, device: torch.device, effort: Effort) -> Row:
     return _row(case, device, samples, notes, graph_ms)
 
 
+def run_slow_case(case: Case, rounds: int) -> Row:
+    """A case whose contenders take seconds: on the CPU, in turns, every call on inputs prepared anew, untimed.
+
+    The first call of each is checked and counts like the others; there is no copy to compare with.
+    """
+    device = torch.device("cpu")
+    inputs = case.make_inputs(device)
+    expected = case.reference(*inputs)
+    contenders = {OURS: Alternative(case.ours)}
+    contenders.update((name, found) for name, found in case.alternatives.items() if usable(found, device))
+    samples = {name: Samples() for name in contenders}
+    notes = {name: found.note for name, found in contenders.items() if found.note}
+    for _ in range(rounds):
+        for name, contender in list(contenders.items()):
+            result = time_call(partial(contender.run, *contender.prepare(*inputs)), samples[name])
+            try:
+                check_result(f"{case.title}: {name}", result, expected, contender.tolerance or case.tolerance)
+            except ResultDiffersError as error:
+                if name == OURS:
+                    raise
+                notes[name] = f"left out, not the same result: {error}"
+                del contenders[name], samples[name]
+                continue
+            for _ in range(CALLS_OF_SHORT - 1 if samples[name].median < SHORT_MS else 0):
+                time_call(partial(contender.run, *contender.prepare(*inputs)), samples[name])
+    return _row(case, device, samples, notes, None)
+
+
 def _attempt(name: str, case: Case, inputs: Inputs, expected: Any) -> tuple[Run | None, str]:
     """The alternative ready to be timed, or None; with what a reader must know about it."""
     alternative = case.alternatives[name]
@@ -131,7 +160,7 @@ def _row(
         device=device.type,
         ours_ms=medians[OURS],
         alternatives={name: medians[name] for name in case.alternatives if name in medians},
-        copy_ms=medians[COPY],
+        copy_ms=medians.get(COPY),
         graph_ms=graph_ms,
         bytes_read=case.traffic.read,
         bytes_written=case.traffic.written,

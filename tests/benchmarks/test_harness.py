@@ -11,11 +11,21 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import ops, report, table
+from benchmarks import metrics, ops, report, table
 from benchmarks.__main__ import main
 from benchmarks.cases import Alternative, Case, Overhead, Tolerance, Traffic
 from benchmarks.checks import ResultDiffersError, check_result
-from benchmarks.runner import Effort, Row, checked_alternative, checked_ours, run_case, run_overhead, usable
+from benchmarks.runner import (
+    CALLS_OF_SHORT,
+    Effort,
+    Row,
+    checked_alternative,
+    checked_ours,
+    run_case,
+    run_overhead,
+    run_slow_case,
+    usable,
+)
 from benchmarks.timing import MIN_QUIET, Samples
 from benchmarks.yardstick import copy_of
 
@@ -224,6 +234,39 @@ def test_overhead_row_is_the_call_less_its_outputs() -> None:
     allocation_ms = row.spread["allocation of the outputs"]
     assert isinstance(row, Row) and row.overhead_us is not None
     assert row.overhead_us <= (row.ours_ms - allocation_ms[0]) * 1e3 + 1e-9
+
+
+def test_slow_case_counts_its_checked_calls_and_prepares_each() -> None:
+    prepared: list[int] = []
+
+    def prepare(x: torch.Tensor) -> tuple[Any, ...]:
+        prepared.append(1)
+        return (x.clone(),)
+
+    alternatives = {
+        "torch-eager": Alternative(lambda x: x * 2, prepare=prepare, note="the same"),
+        "triples": Alternative(lambda x: 3 * x),
+    }
+    row = run_slow_case(doubling_case(alternatives=alternatives), rounds=2)
+    assert row.alternatives.keys() == {"torch-eager"} and row.copy_ms is None
+    assert row.notes["torch-eager"] == "the same" and "not the same result" in row.notes["triples"]
+    assert len(prepared) == 2 * CALLS_OF_SHORT
+    with pytest.raises(ResultDiffersError, match="pyposeops"):
+        run_slow_case(doubling_case(ours=lambda x: x), rounds=1)
+
+
+def test_evaluations_of_all_packages_agree() -> None:
+    pytest.importorskip("pycocotools")
+    for case in metrics.cases(images=20):
+        row = run_slow_case(case, rounds=1)
+        left_out = [note for note in row.notes.values() if "left out" in note]
+        assert not left_out and "pycocotools" in row.alternatives
+
+
+def test_evaluations_have_no_operator_and_no_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--metrics", "--op", "gaussian_heatmap"])
+    assert "expected neither --op" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("op", ops.names())
