@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from pyposeops.evaluate.errors import InputError
 from pyposeops.evaluate.people import ResultsFile, TruthFile, named
+from pyposeops.evaluate.report import Numbers, Report, table
 from pyposeops.metrics import COCOeval, keypoint_sets
 from pyposeops.metrics.coco import IOU_TYPES
 
+JOINT_COLUMNS = ("AP", "AP50", "AP75", "AR", "swapped")
 METRICS = dict(zip(("coco", "crowdpose"), IOU_TYPES, strict=True))
 
 
@@ -49,6 +55,77 @@ def load(truth: TruthFile, results: ResultsFile, settings: CocoSettings) -> COCO
         raise named(error, truth.path, results.path) from error
     evaluation.params.maxDets = [settings.max_dets]
     return evaluation
+
+
+def score(
+    truth: TruthFile, results: ResultsFile, settings: CocoSettings, step: Callable[[str], None]
+) -> tuple[Report, COCOeval]:
+    """Matches people, draws the curves and scores every joint; ``step`` is told what begins."""
+    step("checking entries")
+    evaluation = load(truth, results, settings)
+    step("matching people")
+    evaluation.evaluate()
+    step("drawing curves")
+    evaluation.accumulate()
+    step("scoring joints")
+    names = truth.joint_names(len(evaluation.params.kpt_oks_sigmas))
+    per_joint = _per_joint(evaluation, names)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        evaluation.summarize()
+    lines = [*printed.getvalue().splitlines(), "", *table(per_joint, JOINT_COLUMNS, "joint")]
+    report = Report(
+        lines,
+        evaluation.figures(),
+        per_joint,
+        _told(evaluation, settings),
+        _counts(truth, results, evaluation),
+    )
+    return report, evaluation
+
+
+def _per_joint(evaluation: COCOeval, names: Sequence[str]) -> Mapping[str, Numbers]:
+    """The figures joint by joint, and how often a joint is found where its partner on the other side is."""
+    figures = evaluation.joint_figures()
+    rows = {
+        name: {figure: float(values[joint]) for figure, values in figures.items()}
+        for joint, name in enumerate(names)
+    }
+    pairs = _left_and_right(names)
+    if pairs:
+        rates = evaluation.swap_rates(pairs).rates
+        for pair, rate in zip(pairs, rates, strict=True):
+            for joint in pair:
+                rows[names[joint]]["swapped"] = float(rate)
+    return rows
+
+
+def _left_and_right(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Joints whose names differ in their side only."""
+    found = []
+    for left, name in enumerate(names):
+        partner = "right" + name.removeprefix("left")
+        if name.startswith("left") and partner in names:
+            found.append((left, list(names).index(partner)))
+    return found
+
+
+def _told(evaluation: COCOeval, settings: CocoSettings) -> dict[str, object]:
+    use_area = settings.metric != "crowdpose" if settings.use_area is None else settings.use_area
+    return {
+        "sigmas": np.asarray(evaluation.params.kpt_oks_sigmas).tolist(),
+        "max_dets": settings.max_dets,
+        "area": "annotated" if use_area else "box",
+        "strict": settings.strict,
+    }
+
+
+def _counts(truth: TruthFile, results: ResultsFile, evaluation: COCOeval) -> dict[str, int]:
+    return {
+        "images": len(evaluation.params.imgIds),
+        "annotations": len(truth.annotations),
+        "results": len(results.entries),
+    }
 
 
 def _check_joints(truth: TruthFile, settings: CocoSettings) -> None:

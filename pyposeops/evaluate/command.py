@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyposeops._info import build_info
-from pyposeops.evaluate.coco import METRICS, CocoSettings, load, sigma_sets
+from pyposeops.evaluate.coco import METRICS, CocoSettings, score, sigma_sets
 from pyposeops.evaluate.errors import InputError
 from pyposeops.evaluate.people import read_results_file, read_truth_file
 from pyposeops.evaluate.progress import Progress
@@ -70,38 +70,17 @@ def _evaluate(options: argparse.Namespace) -> None:
         use_area=None if options.area is None else options.area == "annotated",
         strict=options.strict,
     )
-    with Progress(5) as step:
+    with Progress(6) as step:
         step(f"reading {options.truth}")
         truth = read_truth_file(options.truth)
         step(f"reading {options.results}")
         results = read_results_file(options.results)
-        step("checking entries")
-        evaluation = load(truth, results, settings)
-        step("matching people")
-        evaluation.evaluate()
-        step("drawing curves")
-        evaluation.accumulate()
-    evaluation.summarize()
+        report, _ = score(truth, results, settings, step)
+    print("\n".join(report.lines))
     if options.json is not None:
-        content = {
-            "metric": settings.metric,
-            "ground_truth": str(options.truth),
-            "results": str(options.results),
-            "pyposeops": build_info()["version"],
-            "settings": {
-                "sigmas": evaluation.params.kpt_oks_sigmas.tolist(),
-                "max_dets": settings.max_dets,
-                "area": options.area or ("box" if settings.metric == "crowdpose" else "annotated"),
-                "strict": settings.strict,
-            },
-            "counts": {
-                "images": len(evaluation.params.imgIds),
-                "annotations": len(truth.annotations),
-                "results": len(results.entries),
-            },
-            "figures": evaluation.figures(),
-        }
-        save_json(options.json, content)
+        files = {"ground_truth": str(options.truth), "results": str(options.results)}
+        made_by = {"metric": options.metric, **files, "pyposeops": build_info()["version"]}
+        save_json(options.json, {**made_by, **report.as_json()})
 
 
 def _sigmas(text: str) -> tuple[float, ...]:

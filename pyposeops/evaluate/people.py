@@ -36,7 +36,7 @@ class TruthFile:
     def joint_names(self, count: int) -> list[str]:
         for category in self.content.get("categories") or []:
             names = category.get("keypoints")
-            if isinstance(names, list) and len(names) == count:
+            if isinstance(names, list) and len(names) == len(set(map(str, names))) == count:
                 return [str(name) for name in names]
         return [f"joint {index}" for index in range(count)]
 

@@ -16,6 +16,7 @@ import pytest
 from pyposeops.__main__ import main
 from pyposeops.evaluate import progress, reading
 from pyposeops.evaluate.coco import sigma_sets
+from pyposeops.metrics import COCOeval
 from pyposeops.metrics.coco import CROWD_SPLITS
 from tests.conftest import REPOSITORY
 from tests.metrics.generated_results import Options, generate
@@ -41,6 +42,11 @@ def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(["evaluate", *arguments]) == 0, capsys.readouterr().err
     return capsys.readouterr().out
+
+
+def summary(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What stands above the table."""
+    return printed(arguments, capsys).partition("\n\n")[0] + "\n"
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -70,33 +76,41 @@ def published_lines(truth: str, results: str, **changes: Any) -> str:
     return out.getvalue()
 
 
+def strayed(truth: Any, scale: float = 0.1, swapped: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Every annotated person as a result, the joints off by some of the person's size; two joints exchanged."""
+    rng = np.random.default_rng(0)
+    names = truth["categories"][0]["keypoints"]
+    order = [swapped[1 - swapped.index(name)] if name in swapped else name for name in names]
+    results = []
+    for person in truth["annotations"]:
+        joints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
+        joints[:, :2] += rng.normal(size=(len(joints), 2)) * scale * np.sqrt(person["area"])
+        joints = joints[[names.index(name) for name in order]]
+        found = {"image_id": person["image_id"], "category_id": 1, "score": float(rng.random())}
+        results.append({**found, "keypoints": joints.ravel().tolist()})
+    return results
+
+
 # ---- figures -------------------------------------------------------------------------------------------------------
 
 
 def test_lines_are_those_of_pycocotools(files, capsys):
-    assert printed([*files, "--strict"], capsys) == published_lines(*files)
+    assert summary([*files, "--strict"], capsys) == published_lines(*files)
 
 
 def test_sigmas_are_those_given(files, capsys):
     sigmas = [0.05 + 0.01 * k for k in range(17)]
     given = ["--sigmas", ",".join(map(str, sigmas))]
     want = published_lines(*files, kpt_oks_sigmas=np.array(sigmas))
-    assert printed([*files, "--strict", *given], capsys) == want
-    assert printed([*files, "--strict", "--sigmas", "coco_17"], capsys) == published_lines(*files)
+    assert summary([*files, "--strict", *given], capsys) == want
+    assert summary([*files, "--strict", "--sigmas", "coco_17"], capsys) == published_lines(*files)
     assert want != published_lines(*files)
 
 
 def test_lines_of_real_people_are_those_of_pycocotools(pose_data, tmp_path, capsys):
     truth = json.loads((pose_data / "coco_people" / "annotations.json").read_text())
-    rng = np.random.default_rng(0)
-    results = []
-    for person in truth["annotations"]:
-        joints = np.reshape(person["keypoints"], (17, 3)).astype(float)
-        joints[:, :2] += rng.normal(size=(17, 2)) * 0.1 * np.sqrt(person["area"])
-        found = {"image_id": person["image_id"], "category_id": 1, "score": float(rng.random())}
-        results.append({**found, "keypoints": joints.ravel().tolist()})
-    paths = write(tmp_path, truth, results)
-    assert printed([*paths], capsys) == printed([*paths, "--strict"], capsys) == published_lines(*paths)
+    paths = write(tmp_path, truth, strayed(truth))
+    assert summary([*paths], capsys) == summary([*paths, "--strict"], capsys) == published_lines(*paths)
 
 
 def test_crowdpose_prints_its_nine_figures_over_real_people(pose_data, tmp_path, capsys):
@@ -105,7 +119,7 @@ def test_crowdpose_prints_its_nine_figures_over_real_people(pose_data, tmp_path,
         {**{key: person[key] for key in ("image_id", "category_id", "keypoints")}, "score": 0.5}
         for person in truth["annotations"]
     ]
-    lines = printed([*write(tmp_path, truth, results), "--metric", "crowdpose"], capsys).splitlines()
+    lines = summary([*write(tmp_path, truth, results), "--metric", "crowdpose"], capsys).splitlines()
     assert len(lines) == 9
     assert all(f"crowd index={name}" in line for name, line in zip(CROWD_SPLITS, lines[6:], strict=True))
     assert "area=   all" in lines[5] and lines[3].endswith("= 1.000")  # everybody is found
@@ -125,7 +139,7 @@ def test_a_process_of_its_own_gives_the_same_lines(files, capsys):
 
 def test_json_holds_the_figures_the_settings_and_what_was_counted(files, tmp_path, capsys):
     out = tmp_path / "figures.json"
-    lines = printed([*files, "--json", str(out), "--max-dets", "5", "--area", "box"], capsys).splitlines()
+    lines = summary([*files, "--json", str(out), "--max-dets", "5", "--area", "box"], capsys).splitlines()
     written = json.loads(out.read_text())
     assert [f"{value:0.3f}" for value in written["figures"].values()] == [line.split()[-1] for line in lines]
     assert written["settings"]["max_dets"] == 5 and written["settings"]["area"] == "box"
@@ -134,6 +148,32 @@ def test_json_holds_the_figures_the_settings_and_what_was_counted(files, tmp_pat
     counts = {"images": 80, "annotations": len(truth["annotations"]), "results": len(results)}
     assert written["counts"] == counts
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_table_holds_the_figures_of_every_joint(pose_data, tmp_path, capsys):
+    truth = json.loads((pose_data / "coco_people" / "annotations.json").read_text())
+    results = strayed(truth, 0.02, swapped=("left_wrist", "right_wrist"))
+    out = tmp_path / "figures.json"
+    text = printed([*write(tmp_path, truth, results), "--json", str(out)], capsys)
+    heading, *rows = (line.split() for line in text.partition("\n\n")[2].splitlines())
+    assert heading == ["joint", "AP", "AP50", "AP75", "AR", "swapped"]
+    evaluation = COCOeval(truth, results)
+    evaluation.evaluate()
+    want = evaluation.joint_figures()
+    names = truth["categories"][0]["keypoints"]
+    written = json.loads(out.read_text())["per_joint"]
+    assert [row[0] for row in rows] == [*written] == names
+    for joint, row in enumerate(rows):
+        assert row[1:5] == [f"{want[name][joint]:.3f}" for name in heading[1:5]]
+        assert written[names[joint]]["AR large"] == want["AR large"][joint]
+    swapped = {row[0]: row[5] for row in rows}
+    assert swapped["nose"] == "-" and swapped["left_hip"] == "0.000"
+    assert float(swapped["left_wrist"]) == float(swapped["right_wrist"]) > 0.7
+
+
+def test_joints_without_names_have_numbers(files, capsys):
+    rows = printed([*files], capsys).partition("\n\n")[2].splitlines()[1:]
+    assert [row[:10].strip() for row in rows] == [f"joint {index}" for index in range(17)]
 
 
 def test_the_standard_library_reads_what_orjson_reads(files, capsys, monkeypatch):
