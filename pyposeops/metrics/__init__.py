@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from pyposeops.metrics.joint_metrics import DistanceCurve as DistanceCurve
     from pyposeops.metrics.joint_metrics import PCKh as PCKh
     from pyposeops.metrics.keypoint_ap import KeypointAP as KeypointAP
+    from pyposeops.metrics.plots import plot_accuracy_curves as plot_accuracy_curves
+    from pyposeops.metrics.plots import plot_precision_recall as plot_precision_recall
 
 __all__ = [
     "FLIC_JOINTS",
@@ -85,6 +87,7 @@ __all__ = [
 _OPTIONAL = {
     **dict.fromkeys(("PCK", "PCP", "PDJ", "DistanceCurve", "PCKh"), "joint_metrics"),
     "KeypointAP": "keypoint_ap",
+    **dict.fromkeys(("plot_accuracy_curves", "plot_precision_recall"), "plots"),
 }
 
 
