@@ -18,8 +18,8 @@ Conversion = Callable[[Weights], dict[str, Tensor]]
 WRAPPERS = ("module.", "_orig_mod.", "model.", "1.")
 
 
-def rename(*rules: tuple[str, str]) -> Conversion:
-    """A conversion that puts every name through regular-expression substitutions, one after the other.
+def rename(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Conversion:
+    """A conversion that puts every name through substitutions of `re.sub`, one after the other.
 
     Where two names would become one, the format is another one and nothing is renamed.
     """
@@ -35,10 +35,24 @@ def rename(*rules: tuple[str, str]) -> Conversion:
     return convert
 
 
+def _mspn_head(match: re.Match[str]) -> str:
+    """mmpose counts the predictors of all stages and resolutions through."""
+    stage, unit = divmod(int(match[1]), 4)
+    return f"stage{stage}.upsample.up{unit + 1}.res_conv{int(match[2]) + 1}."
+
+
 # One row for each format that differs from ours; a row may serve many networks.
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
     "mmpose": rename((r"^(backbone|keypoint_head|head)\.", "")),
+    "mmpose, MSPN": rename(
+        (r"^backbone\.top\.top\.0\.", "top.conv."),
+        (r"^backbone\.multi_stage_mspn\.", "stage"),
+        (r"^head\.predict_layers\.(\d+)\.conv_layers\.(\d)\.", _mspn_head),
+        (r"(\.layer\d\.\d+)\.(conv|bn)(\d)\.", r"\1.conv_bn_relu\3.\2."),
+        (r"\.in_skip\.", ".u_skip."),
+        (r"\.out_skip", ".skip"),
+    ),
     "AlphaPose": rename((r"^preact\.", "")),
     "AlphaPose, PyraNet": rename(
         (r"con\.modules_list\.0\.0\.0\.modules_list\.0\.", "full."),
@@ -54,6 +68,12 @@ FORMATS: dict[str, Conversion] = {
         (r"lowerBranch\.1", "low"),
         (r"lowerBranch\.2", "after"),
     ),
+    **{
+        f"ImageNet, where the trunk is a part named {part}": rename(
+            (r"^(?=(conv1|bn1|layer\d)\.)", f"{part}.")
+        )
+        for part in ("backbone", "preact", "resnet")
+    },
 }
 
 # What ImageNet networks have and pose networks lack: ResNet's last layer; HRNet's classifier, what leads to it, and

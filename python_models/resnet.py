@@ -101,10 +101,16 @@ class ResNet(nn.Module):
         self.out_channels = 8 * wide
         init_he(self, mode="fan_out")
 
+    def pyramid(self, image: Tensor) -> list[Tensor]:
+        """The outputs of the four stages, strides 4, 8, 16 and 32."""
+        outputs = [self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(image)))))]
+        for stage in (self.layer2, self.layer3, self.layer4):
+            outputs.append(stage(outputs[-1]))
+        return outputs
+
     def features(self, image: Tensor) -> Tensor:
         """The last stage's output."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.pyramid(image)[-1]
 
     def forward(self, image: Tensor) -> Tensor:
         return self.features(image)

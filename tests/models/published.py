@@ -53,6 +53,16 @@ PUBLISHED: dict[str, list[Probe]] = {
         Probe("cpm_caffe_mpi", {"pooling": "caffe"}),
         Probe("cpm_jhalloy_lsp", {"pooling": "port"}),
     ],
+    "cpn50": [Probe("cpn50")],
+    "cpn101": [Probe("cpn101")],
+    "mspn1": [Probe("mspn_1stg_coco")],
+    "mspn2": [Probe("mspn_2stg_coco")],
+    "mspn3": [Probe("mspn_3stg_coco")],
+    "mspn4": [Probe("mspn_4stg_coco")],
+    "mspn1_mmpose": [Probe("mmpose_mspn50_8xb32-210e_coco-256x192")],
+    "mspn2_mmpose": [Probe("mmpose_2xmspn50_8xb32-210e_coco-256x192")],
+    "mspn3_mmpose": [Probe("mmpose_3xmspn50_8xb32-210e_coco-256x192")],
+    "mspn4_mmpose": [Probe("mmpose_4xmspn50_8xb32-210e_coco-256x192")],
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 

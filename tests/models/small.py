@@ -35,6 +35,8 @@ SMALL: dict[str, Small] = {
     "hourglass52": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
     "cpm": Small({"width": 8, "stages": 3}),
     "cpm_mmpose": Small({"width": 8, "stages": 3}),
+    "cpn50": Small({**_RESNET, "channels": 8}),
+    "mspn2": Small({**_RESNET, "channels": 8}),
 }
 
 

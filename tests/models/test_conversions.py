@@ -5,10 +5,13 @@ import torch
 from torch import Tensor
 
 from python_models import convert_state_dict, create_model
+from python_models.checkpoints import load_weights
 from python_models.conversions import convert_names, rename
 from python_models.errors import UserError
+from python_models.resnet import ResNet
 
-OPTIONS = {"width": 8, "blocks": (1, 1, 1, 1), "deconv_channels": (8, 8, 8)}
+TRUNK = {"width": 8, "blocks": (1, 1, 1, 1)}
+OPTIONS = {**TRUNK, "deconv_channels": (8, 8, 8)}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,22 @@ def test_a_public_checkpoint_becomes_a_state_dict_of_ours(weights: dict[str, Ten
     converted = convert_state_dict("pose_resnet18", content, **OPTIONS)
     assert same(converted, weights)
     create_model("pose_resnet18", num_joints=3, **OPTIONS).load_state_dict(converted)
+
+
+@pytest.mark.parametrize("name", ["cpn50"])
+def test_an_imagenet_trunk_finds_its_place_inside_of_the_network(name: str):
+    torch.manual_seed(0)
+    imagenet = {
+        **ResNet(50, **TRUNK).state_dict(),
+        "fc.weight": torch.zeros(1000, 256),
+        "fc.bias": torch.zeros(1000),
+    }
+    network = create_model(name, num_joints=3, **TRUNK)
+    message = load_weights(network, imagenet, "resnet50.pth")
+    assert "ImageNet trunk" in message
+    (trunk,) = (part for part in network.modules() if isinstance(part, ResNet))
+    state = trunk.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in imagenet.items() if key in state)
 
 
 def test_the_weights_of_another_network_are_refused(weights: dict[str, Tensor]):
