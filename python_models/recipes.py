@@ -45,10 +45,17 @@ _HRNET_COCO = {
     **_SIMPLE, "epochs": 210, "drop_epochs": (170, 200),
     "augmentation": _augmentation(scale=0.35, rotation_deg=90.0, half_body_probability=0.3),
 }  # fmt: skip
+_HOURGLASS_MPII = {
+    "optimizer": "rmsprop", "lr": 2.5e-4, "batch_size": 6, "epochs": 100, "drop_epochs": (60, 90), "flip_test": True,
+    "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
+}  # fmt: skip
 _LARGE = {"input_size": (384, 288), "sigma_px": 3.0}
 
 _XIAO = "Xiao et al., ECCV 2018, published code"
 _SUN = "Sun et al., CVPR 2019, published code"
+_NEWELL = "Newell et al., ECCV 2016; settings of the bearpaw port"
+_CHEN = "Chen et al., CVPR 2018; settings of the GengDavid port"
+_LI = "Li et al., Rethinking on Multi-Stage Networks, 2019, published code"
 
 
 def _simple_baselines() -> dict[str, Recipe]:
@@ -96,10 +103,73 @@ def _encodings() -> dict[str, Recipe]:
     }
 
 
+def _hourglasses() -> dict[str, Recipe]:
+    accuracies = {"hourglass2": "val PCKh@0.5 86.95 (port)", "hourglass8": "val PCKh@0.5 88.78 (port)"}
+    recipes = {
+        f"{model}_mpii_256x256": Recipe({**_HOURGLASS_MPII, "model": model}, "MPII", accuracy, _NEWELL)
+        for model, accuracy in accuracies.items()
+    }
+    pyramid = {**_HOURGLASS_MPII, "epochs": 250, "drop_epochs": (150, 170, 200)}
+    yang = "Yang et al., Learning Feature Pyramids, ICCV 2017, published code"
+    tang = "Tang et al., Quantized Densely Connected U-Nets, ECCV 2018; schedule of the hourglass"
+    recipes["pyranet2_mpii_256x256"] = Recipe({**pyramid, "model": "pyranet2"}, "MPII", "", yang)
+    recipes["pyranet8_mpii_256x256"] = Recipe(
+        {**pyramid, "model": "pyranet8"}, "MPII", "val PCKh@0.5 90.27", yang
+    )
+    for stacks in (2, 4, 8, 16):
+        name = f"cunet{stacks}"
+        recipes[f"{name}_mpii_256x256"] = Recipe({**_HOURGLASS_MPII, "model": name}, "MPII", "", tang)
+    return recipes
+
+
+def _cascades() -> dict[str, Recipe]:
+    """Coarse to fine: the Gaussians narrow from stage to stage, and the last one learns from its hardest joints."""
+    cpn = {
+        "epochs": 32, "batch_size": 128, "optimizer": "adam", "lr": 5e-4, "weight_decay": 1e-5,
+        "drop_epochs": (6, 12, 18, 24, 30), "drop_factor": 0.5, "encoding": "megvii", "flip_test": True,
+        "augmentation": _augmentation(scale=0.3, rotation_deg=45.0),
+        "loss": {"stage_weights": (0.5, 0.5, 0.5, 0.5, 1.0), "stage_kernels": (15, 11, 9, 7, 7), "hardest_joints": 8},
+    }  # fmt: skip
+    recipes = {
+        "cpn50_coco_256x192": Recipe(
+            {**cpn, "model": "cpn50"}, "COCO", "minival AP 71.2 (ground-truth boxes)", _CHEN
+        ),
+        "cpn50_coco_384x288": Recipe(
+            {**cpn, "model": "cpn50", "input_size": (384, 288)},
+            "COCO",
+            "minival AP 74.1 (ground-truth boxes)",
+            _CHEN,
+        ),
+        "cpn101_coco_384x288": Recipe(
+            {**cpn, "model": "cpn101", "input_size": (384, 288)},
+            "COCO",
+            "minival AP 74.0 (ground-truth boxes)",
+            _CHEN,
+        ),
+    }
+    accuracies = {1: "71.5", 2: "74.5", 3: "75.2", 4: "75.9"}
+    for stages, accuracy in accuracies.items():
+        kernels = ((15, 11, 9, 7),) * (stages - 1) + ((11, 9, 7, 5),)
+        loss = {
+            "stage_kernels": tuple(side for stage in kernels for side in stage),
+            "hardest_joints": 8,
+            "hardest_stages": tuple(range(3, 4 * stages, 4)),
+        }
+        settings = {
+            **cpn, "model": f"mspn{stages}", "epochs": 82, "batch_size": 256, "schedule": "linear",
+            "warmup_steps": 2400, "drop_epochs": (), "drop_factor": 0.1, "loss": loss,
+            "augmentation": _augmentation(scale=0.35, rotation_deg=45.0, half_body_probability=0.3),
+        }  # fmt: skip
+        recipes[f"mspn{stages}_coco_256x192"] = Recipe(settings, "COCO", f"val AP {accuracy}", _LI)
+    return recipes
+
+
 RECIPES: dict[str, Recipe] = {
     **_simple_baselines(),
     **_hrnet(),
     **_encodings(),
+    **_hourglasses(),
+    **_cascades(),
 }
 
 

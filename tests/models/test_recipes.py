@@ -1,5 +1,7 @@
 """Published settings: they name models of the zoo, and fit what those give."""
 
+import json
+
 import pytest
 import torch
 
@@ -50,6 +52,10 @@ def test_options_beside_a_recipe_win():
         0.1,
         80,
     )
+
+
+def test_a_recipe_can_be_written_to_a_configuration_file():
+    assert json.loads(json.dumps(recipe_settings("mspn2_coco_256x192")))["loss"]["hardest_stages"] == [3, 7]
 
 
 def test_an_unknown_recipe_brings_the_names_that_look_like_it(capsys: pytest.CaptureFixture[str]):
