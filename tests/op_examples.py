@@ -380,6 +380,17 @@ EXAMPLES: dict[str, Example] = {
         gradient=("heatmaps",),
         batched=("heatmaps",),
     ),
+    "soft_oks_nms": Example(
+        lambda dtype: {
+            "keypoints": _points(4, 5).to(dtype),
+            "scores": torch.tensor([0.4, 0.9, 0.4, 0.7], dtype=dtype),
+            "areas": torch.tensor([120.0, 90.0, 100.0, 80.0], dtype=dtype),
+            "sigmas": (0.1, 0.2, 0.3, 0.2, 0.1),
+            "max_dets": 3,
+        },
+        batched=("keypoints", "scores", "areas"),
+        dtypes=(torch.float32, torch.float64),
+    ),
     "spatial_transformer": Example(
         lambda dtype: {"input": _maps(dtype), "theta": _thetas(dtype), "size": (9, 11)},
         gradient=("input", "theta"),

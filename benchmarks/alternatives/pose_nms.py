@@ -57,3 +57,30 @@ def oks_nms(
             found = overlaps(poses[first], poses[order], own_areas[first], own_areas[order], variances)
             order = order[found <= threshold]
     return keep
+
+
+def soft_oks_nms(
+    keypoints: Array,
+    scores: Array,
+    areas: Array,
+    offsets: NDArray[np.int64],
+    *,
+    sigmas: tuple[float, ...],
+    threshold: float,
+    max_dets: int,
+    overlaps: Overlaps,
+) -> NDArray[np.bool_]:
+    """Who is among the first `max_dets` of his image under the Gaussian decay, (N,)."""
+    variances = (np.array(sigmas) * 2) ** 2
+    keep = np.zeros(len(scores), bool)
+    for begin, poses, own_scores, own_areas in _images(keypoints, scores, areas, offsets):
+        order = np.argsort(own_scores, kind="stable")[::-1]
+        left = own_scores[order]
+        for _ in range(min(max_dets, len(order))):
+            first, order = order[0], order[1:]
+            keep[begin + first] = True
+            found = overlaps(poses[first], poses[order], own_areas[first], own_areas[order], variances)
+            left = left[1:] * np.exp(-(found**2) / threshold)
+            again = np.argsort(left, kind="stable")[::-1]
+            order, left = order[again], left[again]
+    return keep

@@ -38,6 +38,11 @@ void check_person_values(const TensorView& values, const char* name, const Tenso
     check_values(values, name, "numbers", [](double value) { return value == value; });
 }
 
+void check_finite_person_values(const TensorView& values, const char* name, const TensorView& keypoints) {
+    check_per_person(values, name, keypoints);
+    check_values(values, name, "finite numbers", [](double value) { return std::isfinite(value); });
+}
+
 void check_person_sizes(const TensorView& values, const char* name, const TensorView& keypoints) {
     check_per_person(values, name, keypoints);
     check_values(values, name, "finite numbers of at least 0",

@@ -14,6 +14,9 @@ void check_poses(const TensorView& keypoints);
 // A (N,) tensor of float32 or float64 beside the keypoints. On the CPU its values are looked at: none may be NaN.
 void check_person_values(const TensorView& values, const char* name, const TensorView& keypoints);
 
+// The same; on the CPU no value may be infinite.
+void check_finite_person_values(const TensorView& values, const char* name, const TensorView& keypoints);
+
 // The same; on the CPU no value may be negative or infinite.
 void check_person_sizes(const TensorView& values, const char* name, const TensorView& keypoints);
 

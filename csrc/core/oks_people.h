@@ -67,9 +67,10 @@ POSEOPS_HD OksLimit oks_limit(double threshold, int64_t joints) {
     return {threshold, (1.0 - threshold) * count + 1e-12 * count};
 }
 
-// Whether people i and j are more similar than the limit's threshold, in float64. Without a joint that counts: no.
+// The similarity of people i and j in float64, 0 without a joint that counts; or -1 as soon as it is certainly below the
+// limit's threshold.
 template <class T>
-POSEOPS_HD bool oks_is_above(const OksPeople& people, int64_t i, int64_t j, const OksLimit& limit) {
+POSEOPS_HD double oks_unless_below(const OksPeople& people, int64_t i, int64_t j, const OksLimit& limit) {
     const double area = people.mean_area(i, j);
     double sum = 0.0;
     double deficit = 0.0;
@@ -80,9 +81,9 @@ POSEOPS_HD bool oks_is_above(const OksPeople& people, int64_t i, int64_t j, cons
         sum += similarity;
         deficit += 1.0 - similarity;
         ++counted;
-        if (deficit > limit.deficit) return false;
+        if (deficit > limit.deficit) return -1.0;
     }
-    return counted > 0 && sum / static_cast<double>(counted) > limit.threshold;
+    return counted > 0 ? sum / static_cast<double>(counted) : 0.0;
 }
 
 }  // namespace pyposeops

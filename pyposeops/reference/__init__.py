@@ -18,6 +18,7 @@ from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_decode import simcc_decode
 from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
+from pyposeops.reference.soft_oks_nms import soft_oks_nms
 from pyposeops.reference.spatial_transformer import spatial_transformer
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "soft_argmax_1d",
     "soft_argmax_2d",
     "soft_argmax_3d",
+    "soft_oks_nms",
     "spatial_transformer",
 ]

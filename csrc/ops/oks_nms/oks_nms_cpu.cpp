@@ -83,7 +83,7 @@ POSEOPS_INLINE void suppress_image(const OksNmsArgs& args, const OksLimit& limit
         for (int64_t s = r + 1; s < count; ++s) {
             const double area = (work.areas[r] + work.areas[s]) / 2.0 + kOksEps;
             if (!work.kept[s] || tells_apart(work.parts[s], area, limit.deficit)) continue;
-            work.kept[s] = !oks_is_above<T>(args.people, order[r], order[s], limit);
+            work.kept[s] = !(oks_unless_below<T>(args.people, order[r], order[s], limit) > limit.threshold);
         }
     }
     for (int64_t r = 0; r < count; ++r) args.keep.as<bool>()[order[r]] = work.kept[r];

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kThreads)
         for (int64_t s = r + 1 + threadIdx.x; s < rows.end; s += kThreads) {
             const int64_t j = order[s];
             if (!keep[j] || (few > 0 && far_apart<T>(people, i, j, limit, few))) continue;
-            if (oks_is_above<T>(people, i, j, limit)) keep[j] = false;
+            if (oks_unless_below<T>(people, i, j, limit) > limit.threshold) keep[j] = false;
         }
         __syncthreads();
     }
