@@ -53,6 +53,11 @@ FORMATS: dict[str, Conversion] = {
         (r"\.in_skip\.", ".u_skip."),
         (r"\.out_skip", ".skip"),
     ),
+    "mmpose, SimCC": rename(
+        (r"^backbone\.", ""),
+        (r"^head\.mlp_head_([xy])\.", r"head.\1."),
+        (r"^head\.(deconv_layers|final_layer)\.", r"\1."),
+    ),
     "AlphaPose": rename((r"^preact\.", "")),
     "AlphaPose, PyraNet": rename(
         (r"con\.modules_list\.0\.0\.0\.modules_list\.0\.", "full."),

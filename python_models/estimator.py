@@ -8,7 +8,7 @@ from torch import Tensor
 
 import pyposeops
 from python_models.model_card import ModelCard
-from python_models.outputs import expected_joints, prediction_of, uses_peaks
+from python_models.outputs import expected_joints, prediction_of, simcc_joints, uses_peaks
 from python_models.zoo import model_info
 
 Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola", "megvii"]
@@ -80,6 +80,11 @@ class PoseEstimator:
         """Joints in image (or crop) pixels, averaged with what the mirrored crops gave where that is given."""
         if uses_peaks(self.card):
             return self._peaks(prediction, affines, flipped)
+        if self.card.head == "simcc":
+            refine = "dark" if self.refine == "dark" else "none"
+            return Poses(
+                *simcc_joints(prediction, self.card, affines=affines, flipped=flipped, refine=refine)
+            )
         coords, scores = expected_joints(prediction, self.card)
         if flipped is not None:
             mirrored, mirrored_scores = expected_joints(flipped, self.card)

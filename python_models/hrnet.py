@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from python_models.heads import HeadName, make_head
 from python_models.resnet import BasicBlock, Bottleneck, init_normal, residual_stage
 from python_models.zoo import ModelInfo, register_model
 
@@ -70,19 +71,28 @@ class Exchange(nn.Module):
 
 
 class PoseHRNet(nn.Module):
-    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4); H and W multiples of 32.
+    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4), or what `head` makes of them; H, W multiples of 32.
 
     Args:
         width: Channels of the finest branch; every coarser one has twice as many.
         num_joints: Number of heat maps.
         blocks: Residual blocks per branch between two exchanges.
         exchanges: Exchanges with two, three and four branches.
+        head: "heatmaps", or "simcc" for rows of bins (`python_models.heads`).
+        input_size: (H, W), for SimCC, which works at one size only.
     """
 
     final_layers = ("final_layer.*",)
 
     def __init__(
-        self, width: int, *, num_joints: int, blocks: int = 4, exchanges: tuple[int, int, int] = (1, 4, 3)
+        self,
+        width: int,
+        *,
+        num_joints: int,
+        blocks: int = 4,
+        exchanges: tuple[int, int, int] = (1, 4, 3),
+        head: HeadName = "heatmaps",
+        input_size: tuple[int, int] = (256, 192),
     ) -> None:
         super().__init__()
         channels = [width * 2**branch for branch in range(4)]
@@ -103,6 +113,7 @@ class PoseHRNet(nn.Module):
         self.stage4 = self._stage(channels, blocks, exchanges[2], last_outputs=1)
         self.final_layer = nn.Conv2d(width, num_joints, 1)
         init_normal(self, INIT_STD)
+        self.head = make_head(head, input_size, INFO.stride)
 
     @staticmethod
     def _stage(
@@ -127,7 +138,7 @@ class PoseHRNet(nn.Module):
         return branches[0]
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.final_layer(self.features(image))
+        return self.head(self.final_layer(self.features(image)))
 
 
 @register_model(INFO)

@@ -14,7 +14,7 @@ from python_models.errors import UserError
 from python_models.zoo import create_model, model_info
 
 Encoding = Literal["msra", "unbiased", "udp", "megvii", "cmu"]
-Head = Literal["peak", "integral"]
+Head = Literal["peak", "integral", "simcc"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ModelCard:
     skeleton: Skeleton
     encoding: Encoding = "msra"
     sigma_px: float = 2.0
-    head: Head = "peak"  # joints are peaks of heat maps, or expectations over them
+    head: Head = "peak"  # joints are peaks of heat maps, expectations over them, or classes along x and y
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
 
     @property
@@ -46,10 +46,12 @@ class ModelCard:
 
     def create(self) -> nn.Module:
         """The model with random weights."""
+        simcc = {"head": "simcc", "input_size": self.input_size} if self.head == "simcc" else {}
+        options = {**simcc, **self.options}
         try:
-            return create_model(self.model, num_joints=self.skeleton.num_joints, **self.options)
+            return create_model(self.model, num_joints=self.skeleton.num_joints, **options)
         except TypeError as error:
-            raise UserError(f"model {self.model}: options {self.options} do not fit ({error})") from error
+            raise UserError(f"model {self.model}: options {options} do not fit ({error})") from error
 
     def batch_preparer(
         self,

@@ -15,6 +15,7 @@ from torch.nn import functional
 import pyposeops
 from python_models.data import Batch
 from python_models.errors import UserError
+from python_models.heads import SIGMA_BINS, SPLIT_RATIO, simcc_rows
 from python_models.model_card import ModelCard
 from python_models.outputs import expected_joints
 from python_models.zoo import model_info
@@ -26,7 +27,7 @@ class LossSettings:
 
     Args:
         kind: heatmaps, the squared error of heat maps; joints, the distance of regressed joints; both; auto, what
-            belongs to the network and its head.
+            belongs to the network and its head (with head=simcc, the divergence of its rows).
         distance: of joints: l1, l2 (squared), or smooth_l1.
         heatmap_weight: factor of the heat maps' loss where kind is both.
         stage_weights: factor of each stage's loss; none: 1 each.
@@ -67,6 +68,9 @@ class Objective:
     def __init__(self, settings: LossSettings, card: ModelCard) -> None:
         kind, info = settings.kind, model_info(card.model)
         regresses = info.output != "heatmaps" or card.head == "integral"
+        self.on_rows = card.head == "simcc"
+        if self.on_rows and kind != "auto":
+            raise UserError(f"loss.kind {kind}: head=simcc has a loss of its own; use auto")
         if kind == "auto":
             kind = "joints" if regresses else "heatmaps"
         if kind != "joints" and info.output != "heatmaps":
@@ -97,6 +101,8 @@ class Objective:
 
     def _stage(self, output: Tensor, index: int, batch: Batch, *, mined: bool) -> Tensor:
         top_k = self.settings.hardest_joints if mined else 0
+        if self.on_rows:
+            return _of_hardest(self._row_losses(output, batch), top_k)
         losses = []
         if self.on_heatmaps:
             factor = self.settings.heatmap_weight if self.on_joints else 1.0
@@ -128,6 +134,18 @@ class Objective:
             return {"encoding": encoding, "kernel_size": settings.stage_kernels[index]}
         sigma = settings.stage_sigmas[index] if settings.stage_sigmas else self.card.sigma_px
         return {"encoding": encoding, "sigma": sigma}
+
+    def _row_losses(self, output: Tensor, batch: Batch) -> Tensor:
+        """(B, K): divergence of SimCC's distributions along x and y; 0 without a label."""
+        labels = pyposeops.simcc_label(
+            batch.keypoints,
+            (batch.visibility > 0).to(batch.keypoints.dtype),
+            self.card.input_size,
+            split_ratio=SPLIT_RATIO,
+            sigma=SIGMA_BINS,
+        )
+        rows = simcc_rows(output, self.card.input_size[1])
+        return pyposeops.simcc_loss(*rows, labels.x, labels.y, labels.weights, reduction="none")
 
     def _joint_losses(self, output: Tensor, batch: Batch) -> Tensor:
         """(B, K): distance in units of the crop's width and height, the mean of both axes; 0 without a label."""

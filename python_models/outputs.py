@@ -1,12 +1,13 @@
 """What networks give, brought to one form: the last stage, and joints in crop pixels."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 import pyposeops
+from python_models.heads import SPLIT_RATIO, simcc_rows
 from python_models.model_card import ModelCard
 from python_models.zoo import model_info
 
@@ -30,7 +31,7 @@ def prediction_of(output: Tensor | Sequence[Tensor], card: ModelCard) -> Tensor:
 
 
 def uses_peaks(card: ModelCard) -> bool:
-    """Whether joints are peaks of heat maps; else they are expectations, or the network's own numbers."""
+    """Whether joints are peaks of heat maps; else they are expectations, classes, or the network's own numbers."""
     return model_info(card.model).output == "heatmaps" and card.head == "peak"
 
 
@@ -56,8 +57,37 @@ def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
     )
 
 
+def simcc_joints(
+    prediction: Tensor,
+    card: ModelCard,
+    *,
+    affines: Tensor | None = None,
+    flipped: Tensor | None = None,
+    refine: Literal["none", "dark"] = "none",
+) -> CropJoints:
+    """Joints of SimCC's rows, in crop pixels, or in image pixels with `affines`; averaged with mirrored crops' rows.
+
+    The score is the larger of the two maxima, as published. The mirrored row is shifted by one bin.
+    """
+    width = card.input_size[1]
+    found = pyposeops.simcc_decode(
+        *simcc_rows(prediction, width),
+        split_ratio=SPLIT_RATIO,
+        refine=refine,
+        normalization="softmax",
+        score="max",
+        flipped=None if flipped is None else simcc_rows(flipped, width),
+        flip_pairs=() if flipped is None else card.skeleton.flip_pairs,
+        shift=0 if flipped is None else 1,
+        affines=affines,
+    )
+    return CropJoints(*found)
+
+
 def crop_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
     """Joints of any network without refinement below the pixel, for figures during training."""
+    if card.head == "simcc":
+        return simcc_joints(prediction, card)
     if not uses_peaks(card):
         return expected_joints(prediction, card)
     return CropJoints(

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from python_models.heads import HeadName, make_head
 from python_models.resnet import ResNet, init_normal
 from python_models.zoo import ModelInfo, register_model
 
@@ -15,19 +16,28 @@ HEAD_STD = 0.001
 
 
 class PoseResNet(ResNet):
-    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4); H and W multiples of 32.
+    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4), or what `head` makes of them; H, W multiples of 32.
 
     Args:
         depth: Depth of the ResNet: 18, 34, 50, 101 or 152.
         num_joints: Number of heat maps.
         deconv_channels: Output channels of the deconvolutions, each of which doubles the resolution.
+        head: "heatmaps", or "simcc" for rows of bins (`python_models.heads`).
+        input_size: (H, W), for SimCC, which works at one size only.
         trunk: `width` and `blocks` of `ResNet`.
     """
 
     final_layers = ("final_layer.*",)  # what depends on the joint count; read by python_models.checkpoints
 
     def __init__(
-        self, depth: int, *, num_joints: int, deconv_channels: tuple[int, ...] = (256, 256, 256), **trunk: Any
+        self,
+        depth: int,
+        *,
+        num_joints: int,
+        deconv_channels: tuple[int, ...] = (256, 256, 256),
+        head: HeadName = "heatmaps",
+        input_size: tuple[int, int] = (256, 192),
+        **trunk: Any,
     ) -> None:
         super().__init__(depth, **trunk)
         layers: list[nn.Module] = []
@@ -41,11 +51,12 @@ class PoseResNet(ResNet):
             in_channels = channels
         self.deconv_layers = nn.Sequential(*layers)
         self.final_layer = nn.Conv2d(in_channels, num_joints, 1)
+        self.head = make_head(head, input_size, stride=32 // 2 ** len(deconv_channels))
         init_normal(self.deconv_layers, HEAD_STD)
         init_normal(self.final_layer, HEAD_STD)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.final_layer(self.deconv_layers(self.features(image)))
+        return self.head(self.final_layer(self.deconv_layers(self.features(image))))
 
 
 @register_model(INFO)

@@ -32,7 +32,8 @@ class TrainSettings:
         input_size: height and width of the crops in pixels; by default what the model was published with.
         sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
         encoding: of the target; by default what the model was published with.
-        head: of a model of heat maps: peak, or integral, which takes the joints as expectations.
+        head: of a model of heat maps: peak; integral, which takes the joints as expectations; or simcc, which
+            classifies them along x and along y.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
         epochs: passes over the data.

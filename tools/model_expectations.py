@@ -20,7 +20,7 @@ TARGET = ROOT / "tests" / "models" / "expectations.json"
 def main() -> None:
     content = {
         "parameters": {name: number_of_parameters(name) for name in list_models()},
-        "outputs": {name: expected_values(name) for name in SMALL},
+        "outputs": {name: expected_values(name) for name in sorted(SMALL)},
     }
     TARGET.write_text(one_model_per_line(content))
 

@@ -20,6 +20,7 @@ KINDS = {
     "unbiased": {"encoding": "unbiased"},
     "udp": {"encoding": "udp"},
     "integral": {"head": "integral"},
+    "simcc": {"head": "simcc"},
 }
 
 
