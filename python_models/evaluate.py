@@ -1,23 +1,31 @@
 """Scoring a model on labelled people: PCK, PCKh and OKS-AP."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import nn
 
-from python_models import metrics
-from python_models.data import PoseDataset, PoseLoader
+from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
+from python_models.data import PersonRecord, PoseDataset, PoseLoader
 from python_models.estimator import PoseEstimator, Refine
 from python_models.files import save_json
 from python_models.interrupt import StopRequest
-from python_models.metrics import Bools, Floats, Normalizer
+from python_models.metrics import oks_ap
 from python_models.model_card import ModelCard, load_model
 from python_models.progress import progress_bar
 from python_models.runtime import Accelerator, Devices, Precision, start_fabric
 from python_models.sources import check_same_joints, open_evaluation_data
 
+Floats = NDArray[np.floating[Any]]
+Bools = NDArray[np.bool_]
+Normalizer = Literal["torso", "bbox"]
+
+TORSO_JOINTS = {"left_shoulder", "right_shoulder", "left_hip", "right_hip"}
+HEAD_ENDS = (("head_top", "upper_neck"), ("head_top", "neck"))
 PCK_THRESHOLDS = (0.2, 0.5)
 PCKH_THRESHOLD = 0.5
 # A person's score is the mean over joints at least this certain, as published.
@@ -93,23 +101,45 @@ def score_predictions(
     boxes = np.stack([record.box_xywh for record in records]).astype(np.float64)
     predicted = predictions.keypoints[predictions.read].astype(np.float64)
 
-    if pck_normalizer == "torso":
-        sizes = metrics.torso_sizes(truth, labelled, boxes, names)
-    else:
-        sizes = metrics.box_sizes(boxes)
+    sizes = box_sizes(boxes) if pck_normalizer == "bbox" else body_sizes(truth, labelled, boxes, names)
     figures = {
-        f"PCK@{limit}": metrics.pck(predicted, truth, labelled, sizes, limit) for limit in PCK_THRESHOLDS
+        f"PCK@{limit}": pck(predicted, truth, labelled, normalizer=sizes, threshold=limit)
+        for limit in PCK_THRESHOLDS
     }
-    heads = metrics.head_sizes(truth, labelled, [record.head_size for record in records], names)
+    heads = head_sizes(records, truth, labelled, names)
     if np.isfinite(heads).any():
-        name = f"PCKh@{PCKH_THRESHOLD}"
-        figures[name] = metrics.pck(predicted, truth, labelled, heads, PCKH_THRESHOLD)
+        figures[f"PCKh@{PCKH_THRESHOLD}"] = pck(
+            predicted, truth, labelled, normalizer=heads, threshold=PCKH_THRESHOLD
+        )
     per_joint = {
         joint: {name: float(figure.per_joint[index]) for name, figure in figures.items()}
         for index, joint in enumerate(names)
     }
-    means = {name: figure.mean for name, figure in figures.items()}
+    means = {name: float(figure.mean) for name, figure in figures.items()}
     return {**means, **_oks_figures(dataset, predictions), "people": len(records), "per_joint": per_joint}
+
+
+def body_sizes(truth: Floats, labelled: Bools, boxes: Floats, names: Sequence[str]) -> Floats:
+    """The mean of the torso's diagonals, or the one that is labelled, in pixels; (N,)
+
+    The longer side of the box for people with neither, and for a torso whose diagonals have no length.
+    """
+    boxed: Floats = box_sizes(boxes)
+    if not set(names) >= TORSO_JOINTS:
+        return boxed
+    torso = torso_sizes(truth, labelled, names, diagonal="mean")
+    return np.where(torso > 0, torso, boxed)
+
+
+def head_sizes(
+    records: Sequence[PersonRecord], truth: Floats, labelled: Bools, names: Sequence[str]
+) -> Floats:
+    """Head size in pixels: the one given with the data, else head top to neck, else NaN; (N,)"""
+    sizes = np.array([record.head_size or np.nan for record in records], dtype=np.float64)
+    for ends in HEAD_ENDS:
+        if set(ends) <= set(names):
+            sizes = np.where(sizes > 0, sizes, segment_sizes(truth, labelled, ends, names))
+    return np.where(sizes > 0, sizes, np.nan)
 
 
 def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, float]:
@@ -129,7 +159,7 @@ def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, fl
         entry.setdefault("area", 0.0)
         entry.setdefault("num_keypoints", sum(value > 0 for value in entry.get("keypoints", [])[2::3]))
     image_ids = [image["id"] for image in truth["images"] if image["id"] not in unread_images]
-    return metrics.oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
+    return oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
 
 
 def coco_result(image_id: int, category_id: int, keypoints: Floats, scores: Floats) -> dict[str, Any]:

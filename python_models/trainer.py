@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from pyposeops.metrics import crop_accuracy
 from python_models.data import Batch, PackedSamples, PoseDataset, PoseLoader, derived_seed
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
@@ -15,7 +16,7 @@ from python_models.outputs import crop_joints, prediction_of, stages_of
 from python_models.prefetch import prefetched
 from python_models.schedule import build_optimizer, learning_rate_factor, set_learning_rate
 from python_models.settings import TrainSettings
-from python_models.training_log import TrainingLog, crop_accuracy
+from python_models.training_log import TrainingLog
 from python_models.training_state import TrainingState
 
 SELECTING_FIGURE = "PCK@0.2"  # decides which epoch is kept as the best; without it, the latest is
@@ -103,7 +104,9 @@ class Trainer:
             self.log.add(loss)
             if self.log.is_due(position.step):
                 joints = crop_joints(prediction, self.card).coords
-                accuracy = crop_accuracy(joints, batch.keypoints, batch.visibility, self.card.input_size)
+                accuracy = crop_accuracy(
+                    joints, batch.keypoints, batch.visibility, size=self.card.input_size, average="labels"
+                ).mean.nan_to_num()
                 self.log.show(position, self.global_step, accuracy, rate)
             if self.stop_agreed(stop):
                 self.log.read_losses(position)

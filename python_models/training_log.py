@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-def crop_accuracy(found: Tensor, keypoints: Tensor, visibility: Tensor, size: tuple[int, int]) -> Tensor:
-    """Share of labelled joints found within 1/20 of the crop's height and width; a scalar.
-
-    Args:
-        found: (N, K, 2) in crop pixels.
-        keypoints: (N, K, 2), the truth; visibility: (N, K), above 0 where labelled.
-        size: (height, width) of the crops.
-
-    Source: the training accuracy of Xiao et al., ECCV 2018, published code, there between the peaks of heat maps.
-    """
-    height, width = size
-    reach = keypoints.new_tensor((width, height)) / 20
-    labelled = visibility > 0
-    hits = (((found - keypoints) / reach).norm(dim=-1) < 1) & labelled
-    return hits.sum() / labelled.sum().clamp_min(1)
-
-
 def _open_board(folder: Path, first_step: int) -> "SummaryWriter":
     from torch.utils.tensorboard import SummaryWriter  # takes a second, which other commands need not wait
 

@@ -8,7 +8,6 @@ from pyposeops.metrics.coco_data import KeypointResults, KeypointTruths
 from pyposeops.metrics.coco_joints import SwapRates
 from pyposeops.metrics.coco_matching import Params
 from pyposeops.metrics.distance_curve import AccuracyCurve, area_under_curve, distance_curve
-from pyposeops.metrics.heatmap_accuracy import HeatmapAccuracy, heatmap_accuracy
 from pyposeops.metrics.lsp import LspScores, ObserverCentric, lsp_protocol, observer_centric
 from pyposeops.metrics.pck import Pck, pck
 from pyposeops.metrics.pckh import PCKH_CONVENTIONS, Pckh, pckh
@@ -32,6 +31,7 @@ from pyposeops.metrics.sticks import (
     Stick,
     stick_parts,
 )
+from pyposeops.metrics.training_accuracy import TrainingAccuracy, crop_accuracy, heatmap_accuracy
 
 if TYPE_CHECKING:
     from pyposeops.metrics.joint_metrics import PCK as PCK
@@ -54,7 +54,6 @@ __all__ = [
     "PCKH_CONVENTIONS",
     "AccuracyCurve",
     "COCOeval",
-    "HeatmapAccuracy",
     "KeypointResults",
     "KeypointTruths",
     "LspScores",
@@ -65,8 +64,10 @@ __all__ = [
     "Pcp",
     "Stick",
     "SwapRates",
+    "TrainingAccuracy",
     "area_under_curve",
     "box_sizes",
+    "crop_accuracy",
     "distance_curve",
     "head_box_sizes",
     "heatmap_accuracy",

@@ -14,7 +14,6 @@ from python_models.data import GeneratedPeople, PersonRecord
 from python_models.errors import UserError
 from python_models.interrupt import StopRequest
 from python_models.train import TrainResult, train_on
-from python_models.training_log import crop_accuracy
 from python_models.training_state import BEST, LAST
 from tests.models.tiny import STILL, TINY_OPTIONS, Dots, tiny_settings
 
@@ -162,14 +161,6 @@ def test_validation_people_must_have_the_same_joints(tmp_path: Path):
 def test_an_input_size_that_does_not_divide_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"input_size \(40, 32\): pose_resnet18 wants multiples of 32"):
         train_on(tiny_settings(tmp_path, input_size=(40, 32)), Dots(8), None)
-
-
-def test_accuracy_counts_labelled_joints_near_the_truth():
-    truth = torch.full((1, 3, 2), 80.0)
-    found = torch.tensor([[[84.0, 80.0], [92.0, 80.0], [80.0, 80.0]]])
-    labelled = torch.tensor([[1.0, 2.0, 0.0]])
-    assert float(crop_accuracy(found, truth, labelled, (160, 160))) == 0.5
-    assert float(crop_accuracy(found, truth, labelled, (160, 320))) == 1.0
 
 
 def test_half_precision_trains_on_a_cpu(tmp_path: Path):

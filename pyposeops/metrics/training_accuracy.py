@@ -1,4 +1,4 @@
-"""The accuracy that is shown while a network trains: PCK of the heat maps' maxima."""
+"""The accuracy that is shown while a network trains: PCK of joints in a crop, or of the maxima of its heat maps."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pyposeops.metrics._joint_counts import (
     is_within,
     mean_share,
     read_labelled,
+    read_positions,
     read_thresholds,
     shares,
 )
@@ -26,8 +27,8 @@ from pyposeops.ops.heatmap_decode import heatmap_decode
 Axes = Literal["own", "swapped"]
 
 
-class HeatmapAccuracy(NamedTuple):
-    """What :func:`heatmap_accuracy` returns; float64 from 0 to 1."""
+class TrainingAccuracy(NamedTuple):
+    """What :func:`heatmap_accuracy` and :func:`crop_accuracy` return; float64 from 0 to 1."""
 
     per_joint: Tensor
     """(K,) share of joints found; NaN for a joint that never counts."""
@@ -47,7 +48,7 @@ def heatmap_accuracy(
     comparison: Comparison = "<",
     average: Average = "joints",
     axes: Axes = "own",
-) -> HeatmapAccuracy:
+) -> TrainingAccuracy:
     """Share of joints whose maximum is near the target's, in tenths of the map's width and height.
 
     Nothing is read back from the device, so that a training step need not wait.
@@ -64,7 +65,7 @@ def heatmap_accuracy(
             published code does, another figure wherever maps are not square.
 
     Returns:
-        HeatmapAccuracy(per_joint, mean, counted), on the maps' device.
+        TrainingAccuracy(per_joint, mean, counted), on the maps' device.
 
     Of equal maxima the first one counts, see :func:`pyposeops.heatmap_decode`. The maximum of a map that is nowhere
     above 0 is taken to be at (0, 0), as published.
@@ -84,22 +85,77 @@ def heatmap_accuracy(
     CVPR 2019 (published codes).
     """
     check_choice(axes, ("own", "swapped"), "axes")
-    check_choice(comparison, ("<=", "<"), "comparison")
-    limit = read_thresholds(float(threshold), "threshold")[0]
     check_tensor(pred, "pred", ("B", "K", "H", "W"))
     check_tensor(target, "target", tuple(pred.shape))
     found, wanted = _maxima(pred), _maxima(target)
-    mask = (wanted > 1).all(-1) if labelled is None else read_labelled(labelled, wanted)
+    mask = (wanted > 1).all(-1) if labelled is None else labelled
     height, width = pred.shape[-2:]
-    tenths = (width / 10, height / 10) if axes == "own" else (height / 10, width / 10)
-    # Without an index or a constant that would have to travel to the device.
-    unit = torch.stack([wanted.new_full((), size) for size in tenths])
+    return crop_accuracy(
+        found,
+        wanted,
+        mask,
+        size=(height, width) if axes == "own" else (width, height),
+        threshold=threshold,
+        comparison=comparison,
+        average=average,
+    )
+
+
+@accepts_numpy
+def crop_accuracy(
+    pred: Tensor,
+    target: Tensor,
+    labelled: Tensor | None = None,
+    *,
+    size: tuple[int, int],
+    threshold: float = 0.5,
+    comparison: Comparison = "<",
+    average: Average = "joints",
+) -> TrainingAccuracy:
+    """Share of labelled joints near the truth, in tenths of the crop's width and height.
+
+    The accuracy of :func:`heatmap_accuracy` for networks that give positions, not heat maps. Nothing is read back
+    from the device, so that a training step need not wait.
+
+    Args:
+        pred: (N, K, 2) found joints as (x, y) in pixels of the crop. NaN is not found.
+        target: (N, K, 2) the truth.
+        labelled: (N, K) bool or weights (above 0 is labelled); None: all joints are.
+        size: (height, width) of the crop in pixels.
+        threshold: in tenths of the crop: 0.5 is a twentieth of its width in x, of its height in y.
+        comparison: "<" or "<=".
+        average: the mean over "joints", each of the same weight, or over all "labels".
+
+    Returns:
+        TrainingAccuracy(per_joint, mean, counted), on the arguments' device.
+
+    Raises:
+        ValueError: shapes that do not fit, a size or threshold below 0, an unknown option. TypeError: not arrays of
+            numbers.
+
+    Example:
+        >>> truth = torch.full((1, 2, 2), 50.0)
+        >>> found = truth + torch.tensor([[9.0, 0.0], [0.0, 9.0]])
+        >>> crop_accuracy(found, truth, size=(100, 200)).per_joint
+        tensor([1., 0.], dtype=torch.float64)
+
+    Source: see :func:`heatmap_accuracy`.
+    """
+    check_choice(comparison, ("<=", "<"), "comparison")
+    limit = read_thresholds(float(threshold), "threshold")[0]
+    found = read_positions(pred, "pred").detach()
+    wanted = read_positions(target, "target", tuple(found.shape)).detach()
+    mask = read_labelled(labelled, wanted)
+    if not (len(size) == 2 and min(size) > 0):
+        raise ValueError(f"size: expected (height, width) above 0, got {size}")
+    # Filled on the device: a tensor of two numbers would have to travel there.
+    unit = torch.stack([wanted.new_full((), length / 10) for length in reversed(size)])
     errors = distance(found / unit, wanted / unit)
     counts = JointCounts((is_within(errors, limit, comparison) & mask).sum(0)[None], mask.sum(0))
-    return HeatmapAccuracy(shares(counts)[0], mean_share(counts, average)[0], counts.counted)
+    return TrainingAccuracy(shares(counts)[0], mean_share(counts, average)[0], counts.counted)
 
 
 def _maxima(heatmaps: Tensor) -> Tensor:
-    """(B, K, 2) float64 as (x, y) in pixels of the map."""
+    """(B, K, 2) as (x, y) in pixels of the map."""
     maps = heatmaps if heatmaps.is_floating_point() else heatmaps.to(torch.float32)
-    return heatmap_decode(maps.detach(), refine="none").coords.to(torch.float64)
+    return heatmap_decode(maps.detach(), refine="none").coords

@@ -1,4 +1,4 @@
-"""The training-time accuracy against a loop after HRNet's code."""
+"""The accuracy during training against a loop after HRNet's code, and on numbers by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pyposeops.metrics import heatmap_accuracy
+from pyposeops.metrics import crop_accuracy, heatmap_accuracy
 from tests.metrics import joint_loops
 
 
@@ -67,6 +67,28 @@ def test_maps_of_the_network_may_be_of_any_dtype_and_need_a_gradient(dtype):
     want = heatmap_accuracy(output.to(dtype).double(), target)
     got = heatmap_accuracy(output.to(dtype).requires_grad_(), target.float())
     assert torch.equal(got.mean, want.mean) and not got.mean.requires_grad
+
+
+def test_joints_of_a_crop_are_near_by_its_width_in_x_and_its_height_in_y():
+    truth = torch.full((1, 3, 2), 80.0)
+    found = torch.tensor([[[84.0, 80.0], [92.0, 80.0], [80.0, 80.0]]])
+    labelled = torch.tensor([[1.0, 2.0, 0.0]])
+    for size, share in (((160, 160), 0.5), ((160, 320), 1.0), ((320, 160), 0.5)):
+        got = crop_accuracy(found, truth, labelled, size=size)
+        assert float(got.mean) == share and got.counted.tolist() == [1, 1, 0]
+
+
+def test_joint_at_nan_is_not_found():
+    truth = torch.full((1, 2, 2), 80.0)
+    found = truth.clone()
+    found[0, 0, 1] = torch.nan
+    assert crop_accuracy(found, truth, size=(160, 160)).per_joint.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("size", [(0, 10), (10,), (-3, 4)])
+def test_crop_without_a_size_is_refused(size):
+    with pytest.raises(ValueError, match=r"size: expected \(height, width\) above 0"):
+        crop_accuracy(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), size=size)
 
 
 @pytest.mark.parametrize(
