@@ -93,8 +93,8 @@ def distance_curve(
         >>> curve.mean, float(curve.auc)
         (tensor([0., 0., 1., 1.], dtype=torch.float64), 0.5)
 
-    Source: Sapp and Taskar, MODEC, CVPR 2013, section 5 and published code (torso of 100 pixels, distances to 20);
-    Tompson et al., Efficient Object Localization Using Convolutional Networks, CVPR 2015, section 5.
+    Source: Sapp and Taskar, MODEC, CVPR 2013, and published code (torso of 100 pixels, distances to 20);
+    Tompson et al., Efficient Object Localization Using Convolutional Networks, CVPR 2015.
     """
     people = read_people(pred, target, labelled)
     if joint_names is not None:

@@ -132,8 +132,8 @@ def observer_centric(
     who turn their back on it trade them. Where shoulders or hips are level in x, or one is not labelled, the limbs
     stay.
 
-    The observer-centric annotations published for LSP were made by hand; this rule reproduces their idea, not every
-    one of their labels.
+    The observer-centric annotations of LSP were published as files of their own; this rule follows their idea and
+    need not give each of their labels.
 
     Args:
         keypoints: (N, K, 2) as (x, y) in pixels, left and right the person's own.

@@ -80,7 +80,7 @@ def pck(
         >>> found.per_joint, found.mean
         (tensor([1., 0.], dtype=torch.float64), tensor(0.5000, dtype=torch.float64))
 
-    Source: Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, PAMI 2013, section 6
+    Source: Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, PAMI 2013
     (normalizer "joints_box"); torso: Sapp and Taskar, MODEC, CVPR 2013.
     """
     people = read_people(pred, target, labelled)

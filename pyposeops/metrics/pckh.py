@@ -113,8 +113,7 @@ def pckh(
         >>> round(float(found.mean), 4)  # 8 of 14: pelvis and thorax are left out
         0.5714
 
-    Source: Andriluka et al., 2D Human Pose Estimation: New Benchmark and State of the Art Analysis, CVPR 2014,
-    section 4.
+    Source: Andriluka et al., 2D Human Pose Estimation: New Benchmark and State of the Art Analysis, CVPR 2014.
     """
     thresholds = read_pckh_thresholds(threshold, fine_threshold)
     counts = count_pckh(

@@ -105,9 +105,9 @@ def pcp(
         >>> pcp(shifted, truth, rule="relaxed", sticks=arm, joint_names=names).per_stick
         tensor([1.], dtype=torch.float64)
 
-    Source: Ferrari et al., Progressive Search Space Reduction, CVPR 2008, section 5; strict against relaxed, and the
-    mean length: Pishchulin et al., Articulated People Detection and Pose Estimation, CVPR 2012, and the published
-    evaluation of DeepCut, CVPR 2016.
+    Source: Ferrari et al., Progressive Search Space Reduction for Human Pose Estimation, CVPR 2008. The rules are
+    those of published codes: Yang et al., CVPR 2016 (strict); deeppose_tf after Toshev and Szegedy, CVPR 2014
+    (relaxed); DeepCut, Pishchulin et al., CVPR 2016 (mean length).
     """
     people = read_people(pred, target, labelled)
     limit = read_thresholds(float(threshold), "threshold")[0]

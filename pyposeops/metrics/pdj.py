@@ -57,7 +57,7 @@ def pdj(
         >>> found.mean
         tensor([0., 1., 1.], dtype=torch.float64)
 
-    Source: Toshev and Szegedy, DeepPose, CVPR 2014, section 4; Sapp and Taskar, MODEC, CVPR 2013, section 5.
+    Source: Toshev and Szegedy, DeepPose, CVPR 2014, section 4; Sapp and Taskar, MODEC, CVPR 2013.
     """
     return distance_curve(
         pred,

@@ -84,7 +84,7 @@ def torso_sizes(
         >>> torso_sizes(torso, None, ("left_shoulder", "right_hip"))
         tensor([5.], dtype=torch.float64)
 
-    Source: Sapp and Taskar, MODEC, CVPR 2013, section 5; right: Tompson et al., Joint Training of a Convolutional
+    Source: Sapp and Taskar, MODEC, CVPR 2013; right: Tompson et al., Joint Training of a Convolutional
     Network and a Graphical Model, NeurIPS 2014, published evaluation.
     """
     check_choice(diagonal, ("left", "right", "mean"), "diagonal")
@@ -133,7 +133,7 @@ def joints_box_sizes(keypoints: Tensor, labelled: Tensor | None) -> Tensor:
         >>> joints_box_sizes(torch.tensor([[[4.0, 1.0], [0.0, 3.0]]]), None)
         tensor([4.], dtype=torch.float64)
 
-    Source: Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, PAMI 2013, section 6.
+    Source: Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, PAMI 2013.
     """
     positions = read_positions(keypoints, "keypoints")
     hidden = ~read_labelled(labelled, positions)[..., None]
