@@ -4,6 +4,7 @@ from python_models import cpm as cpm  # an architecture registers itself when it
 from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cpn as cpn
 from python_models import cunet as cunet
+from python_models import fastpose as fastpose
 from python_models import hourglass as hourglass
 from python_models import hourglass52 as hourglass52
 from python_models import hourglass_princeton as hourglass_princeton

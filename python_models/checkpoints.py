@@ -92,7 +92,8 @@ def load_pretrained(model: nn.Module, source: str | Path, *, reset_final: bool =
 
     Args:
         model: Its `final_layers` are patterns (`score.*`) of the tensors whose size depends on the joint count; the
-            first one names a layer whose first axis grows with it.
+            first one names a layer whose first axis grows with it. `beside_trunk`, where it has that, are patterns of
+            tensors inside of its trunk that ImageNet weights lack; they start at random.
         source: Path or URL.
         reset_final: Where the joint count differs, keep the model's random final layers instead of raising.
 
@@ -114,6 +115,7 @@ def load_weights(
         weights = trunk
         head = _parts(wanted) - _parts(weights)
         absent = {name for name in wanted if name.split(".")[0] in head}
+        absent |= _matching(wanted, getattr(model, "beside_trunk", ()))
         verb = "starts" if len(head) == 1 else "start"
         note = f"ImageNet trunk; {' and '.join(sorted(head))} {verb} at random"
     elif difference := _differing_final_layer(model, weights, wanted):

@@ -47,9 +47,13 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(self.residual(x) + shortcut)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """What is added to the shortcut."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+        return self.bn3(self.conv3(x))
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -81,14 +85,20 @@ class ResNet(nn.Module):
         depth: 18, 34, 50, 101 or 152.
         width: Channels after the stem; 64 as published, less for small experiments.
         blocks: Blocks in each of the four stages; those of `depth` as published if None.
+        block: Kind of block; that of `depth` if None.
     """
 
     def __init__(
-        self, depth: int, *, width: int = 64, blocks: tuple[int, int, int, int] | None = None
+        self,
+        depth: int,
+        *,
+        width: int = 64,
+        blocks: tuple[int, int, int, int] | None = None,
+        block: Block | None = None,
     ) -> None:
         super().__init__()
-        block, published_blocks = DEPTHS[depth]
-        counts = blocks or published_blocks
+        published_block, published_blocks = DEPTHS[depth]
+        block, counts = block or published_block, blocks or published_blocks
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)

@@ -36,6 +36,8 @@ SMALL: dict[str, Small] = {
     "cpm": Small({"width": 8, "stages": 3}),
     "cpm_mmpose": Small({"width": 8, "stages": 3}),
     "cpn50": Small({**_RESNET, "channels": 8}),
+    "fastpose_res50": Small(_RESNET),
+    "fastpose_duc_res50": Small(_RESNET),
     "mspn2": Small({**_RESNET, "channels": 8}),
 }
 
