@@ -4,27 +4,41 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from python_models.data.annotation_file import ANNOTATION_FILE
 from python_models.errors import UserError
+from python_models.video import VIDEO_SUFFIXES, is_video
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
 AUTO, WHOLE = "auto", "whole"
 _FORMS = "expected COCO annotations, COCO results, boxes by file name, or for one image a list of boxes"
+
+_FRAMES = 1_000_000  # a frame of video v is image 1,000,000 v + frame
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 
 @dataclass(frozen=True)
 class ImageTask:
-    """One image file and the boxes to look into; None stands for the whole image."""
+    """One image or video file, or one frame of a video, and the boxes to look into; None: the whole image."""
 
     path: Path
     image_id: int
     boxes: list[Box] | None
+    frame: int | None = None  # of a video, from 0
+    frame_boxes: Mapping[int, list[Box]] = field(
+        default_factory=dict
+    )  # of a video whose frames have their own
+
+    def at(self, frame: int) -> "ImageTask":
+        """The task of one frame of this video."""
+        boxes = self.frame_boxes.get(frame, []) if self.frame_boxes else self.boxes
+        number = _FRAMES * self.image_id + frame
+        return replace(self, image_id=number, boxes=boxes, frame=frame, frame_boxes={})
 
 
 def find_tasks(
@@ -33,7 +47,7 @@ def find_tasks(
     """Find image files and their boxes; the second value says in words where the boxes come from.
 
     Args:
-        images: Image files, or folders that are searched with their subfolders.
+        images: Image and video files, or folders that are searched for them with their subfolders.
         boxes: A JSON file; "whole" for the whole image; "auto" takes the annotations.json of a folder among `images`
             and otherwise the whole image.
         category_id: Boxes of other categories are left out.
@@ -42,7 +56,7 @@ def find_tasks(
     Raises:
         UserError: a path that is not there, a folder without images, a malformed JSON.
     """
-    paths = [path for name in images for path in _image_files(Path(name))]
+    paths = [path for name in images for path in _files(Path(name))]
     if boxes == AUTO:
         beside = [Path(name) / ANNOTATION_FILE for name in images]
         boxes = next((str(path) for path in beside if path.is_file()), WHOLE)
@@ -55,7 +69,7 @@ def find_tasks(
         tasks = [table.task(path, index) for index, path in enumerate(paths, 1)]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(f"boxes {file}: {_FORMS}; {type(error).__name__}: {error}") from error
-    tasks = [task for task in tasks if task.boxes]
+    tasks = [task for task in tasks if task.boxes or task.frame_boxes]
     if not tasks:
         raise UserError(f"boxes {file}: none of its boxes belongs to one of the {len(paths)} images")
     return _with_distinct_ids(tasks), f"boxes of {file}"
@@ -77,32 +91,34 @@ def _read_json(file: Path) -> Any:
         raise UserError(f"boxes {file}: not valid JSON ({error})") from error
 
 
-def _image_files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"{path}: no such image file or folder")
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+        raise UserError(f"{path}: no such image or video file or folder")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not found:
-        raise UserError(f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+        raise UserError(f"{path}: holds no image or video ({', '.join(_SUFFIXES)})")
     return found
 
 
 def _image_id(path: Path, index: int) -> int:
-    """COCO's files are named by their id; others are numbered."""
-    return int(path.stem) if path.stem.isdecimal() else index
+    """COCO's files are named by their id; others, and videos, are numbered."""
+    return index if is_video(path) else int(path.stem) if path.stem.isdecimal() else index
 
 
 class _BoxTable:
     """Boxes by file name and by image id.
 
     COCO annotations name their images; COCO results do by id, the number that the file is named by, or by
-    "file_name"; {"file name": boxes} does; a plain list of boxes is for one image.
+    "file_name"; {"file name": boxes} does; a plain list of boxes is for one image. Entries with a "frame" are for
+    that frame of a video; others of the same video for all of its frames.
     """
 
     def __init__(self, content: Any, image_count: int, category_id: int, min_score: float) -> None:
         self.by_name: dict[str, list[Box]] = defaultdict(list)
         self.by_id: dict[int, list[Box]] = defaultdict(list)
+        self.by_frame: dict[str, dict[int, list[Box]]] = defaultdict(lambda: defaultdict(list))
         self.ids: dict[str, int] = {}
         self.for_all: list[Box] = []
         if isinstance(content, Mapping) and "annotations" not in content:
@@ -129,6 +145,9 @@ class _BoxTable:
             if entry.get("iscrowd", 0):
                 continue
             name = entry.get("file_name", names.get(entry["image_id"]))
+            if name is not None and entry.get("frame") is not None:
+                self.by_frame[name][int(entry["frame"])].append(_checked(entry["bbox"]))
+                continue
             (self.by_id[entry["image_id"]] if name is None else self.by_name[name]).append(
                 _checked(entry["bbox"])
             )
@@ -138,6 +157,8 @@ class _BoxTable:
         number = _image_id(path, index)
         for count in range(1, len(path.parts) + 1):
             name = "/".join(path.parts[-count:])
+            if is_video(path) and name in self.by_frame:
+                return ImageTask(path, number, None, frame_boxes=self.by_frame[name])
             if name in self.by_name:
                 return ImageTask(path, self.ids.get(name, number), self.by_name[name])
         named_by_id = self.by_id.get(number, []) if path.stem.isdecimal() else []

@@ -5,8 +5,10 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 import pyposeops
+from python_models.errors import UserError
 from python_models.model_card import ModelCard
 from python_models.outputs import expected_joints, prediction_of, simcc_joints, uses_peaks
 from python_models.zoo import model_info
@@ -40,6 +42,8 @@ class PoseEstimator:
         device: Where crops are made and decoded.
         refine: How peaks are refined; "auto" takes what belongs to the encoding.
         flip_test: Average with the heat maps of the mirrored crop.
+        scales: `from_images` looks at boxes of each of these sizes; heat maps are averaged where the box of size 1
+            has them, what is not heat maps as joints.
     """
 
     def __init__(
@@ -50,18 +54,45 @@ class PoseEstimator:
         device: torch.device,
         refine: Refine = "auto",
         flip_test: bool = False,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
+        if not scales or any(not 0 < scale < 100 for scale in scales):
+            raise UserError(f"scales: expected numbers above 0, got {tuple(scales)}")
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
+        self.scales = tuple(scales)
         self.refine = self._own_refinement() if refine == "auto" else refine
 
     def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
         """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
-        info = model_info(self.card.model)
-        affines = pyposeops.affine_from_box(
-            boxes, self.card.input_size, convention=self.card.convention, padding=CROP_PADDING
+        on_device = [image.to(self.device) for image in images]
+        looks = [self._cut(on_device, boxes, image_index, scale) for scale in self.scales]
+        if len(looks) == 1:
+            return self.from_crops(*looks[0])
+        if not uses_peaks(self.card):
+            found = [self.from_crops(*look) for look in looks]
+            return Poses(*(torch.stack(values).mean(0) for values in zip(*found, strict=True)))
+        maps = [self._merged(crops) for crops, _ in looks]
+        aligned = [self._at_size_one(own, scale) for own, scale in zip(maps, self.scales, strict=True)]
+        return self.decode(torch.stack(aligned).mean(0), self._affines(boxes, 1.0))
+
+    def nobody(self) -> Poses:
+        """The poses of no people."""
+        joints = self.card.skeleton.num_joints
+        return Poses(torch.zeros(0, joints, 2), torch.zeros(0, joints))
+
+    def _affines(self, boxes: Tensor, scale: float) -> Tensor:
+        return pyposeops.affine_from_box(
+            boxes, self.card.input_size, convention=self.card.convention, padding=CROP_PADDING, scale=scale
         ).to(self.device)
+
+    def _cut(
+        self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        """Crops of boxes `scale` times as large, and the affine maps that lead there."""
+        info = model_info(self.card.model)
+        affines = self._affines(boxes, scale)
         crops = pyposeops.crop_images(
-            [image.to(self.device) for image in images],
+            images,
             affines,
             self.card.input_size,
             mean=info.mean,
@@ -69,7 +100,39 @@ class PoseEstimator:
             image_index=image_index.to(self.device),
             reverse_channels=info.channel_order == "bgr",
         )
-        return self.from_crops(crops, affines)
+        return crops, affines
+
+    def _merged(self, crops: Tensor) -> Tensor:
+        """Heat maps, averaged with those of the mirrored crops where asked for."""
+        maps = prediction_of(self.network(crops), self.card)
+        if not self.flip_test:
+            return maps
+        flipped = prediction_of(self.network(crops.flip(-1)), self.card)
+        pairs, shift = self.card.skeleton.flip_pairs, self.card.grid == "msra"
+        return pyposeops.flip_merge(maps, flipped, pairs, shift=shift)
+
+    def _at_size_one(self, maps: Tensor, scale: float) -> Tensor:
+        """Maps of boxes `scale` times as large at the places of the boxes' own; 0 where they do not reach."""
+        if scale == 1.0:
+            return maps.float()
+        axes = []
+        for crop, count in zip(self.card.input_size, maps.shape[-2:], strict=True):
+            middle = self._middle(crop, count)
+            position = (
+                torch.arange(count, device=maps.device, dtype=torch.float32) - middle
+            ) / scale + middle
+            axes.append(2 * position / max(1, count - 1) - 1)
+        y, x = torch.meshgrid(*axes, indexing="ij")
+        grid = torch.stack([x, y], dim=-1).expand(len(maps), -1, -1, -1)
+        return functional.grid_sample(maps.float(), grid, align_corners=True)
+
+    def _middle(self, crop: int, count: int) -> float:
+        """Where the middle of the box lies on a heat map, along one axis."""
+        if self.card.convention == "udp":
+            return (count - 1) / 2
+        if self.card.grid == "half_pixel":
+            return (crop / 2 + 0.5) * count / crop - 0.5
+        return count / 2
 
     def from_crops(self, crops: Tensor, affines: Tensor | None) -> Poses:
         """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels, None leaves joints there."""

@@ -94,7 +94,7 @@ def test_malformed_boxes_are_one_sentence(folder: Path, content: object, words: 
 
 
 def test_wrong_paths_are_named(folder: Path, tmp_path: Path):
-    with pytest.raises(UserError, match=r"absent: no such image file or folder"):
+    with pytest.raises(UserError, match=r"absent: no such image or video file or folder"):
         find_tasks([str(tmp_path / "absent")])
     with pytest.raises(UserError, match=r"boxes .*absent\.json: no such file"):
         find_tasks([str(folder)], str(tmp_path / "absent.json"))

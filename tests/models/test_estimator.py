@@ -7,9 +7,10 @@ from torch import Tensor
 import pyposeops
 from python_models import zoo
 from python_models.data import COCO_SKELETON, BatchPreparer, GeneratedPeople, Skeleton
+from python_models.errors import UserError
 from python_models.estimator import PoseEstimator
 from python_models.model_card import ModelCard
-from python_models.zoo import ModelInfo
+from python_models.zoo import ModelInfo, model_info
 
 # Largest error in heat-map pixels that encoding and decoding leave: rounded targets lose up to half a pixel, and the
 # quarter offset wins nothing back on a symmetric peak; on an unrounded one it leaves a quarter.
@@ -130,3 +131,55 @@ def test_regressed_joints_come_back_and_mirror(kind: str, monkeypatch: pytest.Mo
         found = estimator.from_crops(crops, shift)
         torch.testing.assert_close(found.keypoints * 2 + torch.tensor([5.0, -3.0]), joints, atol=2e-3, rtol=0)
         assert found.scores.shape == (1, 3)
+
+
+@pytest.mark.parametrize("encoding", ["unbiased", "udp"])
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_boxes_of_several_sizes_agree_on_the_joints(encoding: str, flip_test: bool):
+    """A network that sees joints in their colours, whatever the size they are seen at."""
+    skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
+    joints = torch.tensor([[60.0, 81.0], [132.0, 80.0], [97.0, 130.0]])
+    image = torch.zeros(256, 192, 3, dtype=torch.uint8)
+    rows, columns = torch.meshgrid(torch.arange(256.0), torch.arange(192.0), indexing="ij")
+    for channel, (x, y) in enumerate(joints):
+        blob = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 9.0**2))
+        image[..., channel] = (255 * blob).round().to(torch.uint8)
+
+    def network(crops: Tensor) -> Tensor:
+        info = model_info("pose_resnet18")
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
+        grey = crops * std + mean
+        if encoding == "udp":
+            maps = torch.nn.functional.interpolate(grey, (32, 24), mode="bilinear", align_corners=True)
+        else:
+            maps = grey[..., ::4, ::4]  # map pixel i stands at crop pixel 4 i
+        mirrored = grey[0, 0].argmax() % 96 > grey[0, 1].argmax() % 96
+        return maps[:, [1, 0, 2]] if mirrored else maps
+
+    card = card_of(encoding, skeleton)
+    estimator = PoseEstimator(
+        network, card, device=torch.device("cpu"), flip_test=flip_test, scales=(0.9, 1.0, 1.25)
+    )
+    box = torch.tensor([[20.0, 20.0, 150.0, 200.0]])
+    found = estimator.from_images([image], box, torch.zeros(1, dtype=torch.int64))
+    # Shifting a mirrored msra map by a pixel is half a pixel of the crop off, about 1 of the image here.
+    assert (found.keypoints - joints).abs().max() < (1.3 if flip_test and encoding != "udp" else 0.6)
+
+
+def test_joints_that_are_no_peaks_are_averaged_over_the_sizes():
+    skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
+    card = ModelCard("pose_resnet18", (128, 96), skeleton, head="integral")
+
+    def network(crops: Tensor) -> Tensor:
+        maps = torch.full((len(crops), 3, 32, 24), -50.0)
+        maps[:, :, 16, 12] = 50.0  # the middle of the box at every size
+        return maps
+
+    estimator = PoseEstimator(network, card, device=torch.device("cpu"), scales=(0.5, 1.0, 2.0))
+    image = torch.zeros(100, 100, 3, dtype=torch.uint8)
+    found = estimator.from_images(
+        [image], torch.tensor([[10.0, 20.0, 30.0, 40.0]]), torch.zeros(1, dtype=torch.int64)
+    )
+    torch.testing.assert_close(found.keypoints, torch.tensor([25.0, 40.0]).expand(1, 3, 2), atol=1e-3, rtol=0)
+    with pytest.raises(UserError, match=r"scales: expected numbers above 0, got \(1.0, 0.0\)"):
+        PoseEstimator(network, card, device=torch.device("cpu"), scales=(1.0, 0.0))

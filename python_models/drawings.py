@@ -1,0 +1,66 @@
+"""Annotated copies of images and videos, written as people are found."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from python_models.boxes import Box, ImageTask
+from python_models.data import Skeleton
+from python_models.draw import draw_people, write_image
+from python_models.video import VideoReader, VideoWriter
+
+_SMALLEST_DRAWING = 480  # pixels of the longer side; smaller images are enlarged to show the joints
+
+Floats = NDArray[np.float32]
+
+
+class Drawings:
+    """Writes `NAME_ID.jpg` for each image, and `NAME.mp4` for each video, whose frames must come in order."""
+
+    def __init__(self, folder: Path, skeleton: Skeleton, min_joint_score: float) -> None:
+        self.folder, self.skeleton, self.min_joint_score = folder, skeleton, min_joint_score
+        self._video: tuple[Path, VideoWriter] | None = None
+
+    def __enter__(self) -> "Drawings":
+        return self
+
+    def add(
+        self,
+        task: ImageTask,
+        image: NDArray[np.uint8],
+        boxes: Sequence[Box],
+        keypoints: Floats,
+        scores: Floats,
+    ) -> None:
+        """Draw people, keypoints (N, K, 2) and scores (N, K), into a copy of their image, uint8 RGB."""
+        people = np.concatenate([keypoints, scores[..., None]], axis=-1)
+        zoom = 1.0 if task.frame is not None else max(1.0, _SMALLEST_DRAWING / max(image.shape[:2]))
+        shown = [] if task.boxes is None else [np.array(box) for box in boxes]
+        drawing = draw_people(
+            image, list(people), self.skeleton, boxes=shown, min_score=self.min_joint_score, zoom=zoom
+        )
+        if task.frame is None:
+            write_image(self.folder / f"{task.path.stem}_{task.image_id}.jpg", drawing)
+        else:
+            self._writer(task.path).add(drawing)
+
+    def _writer(self, path: Path) -> VideoWriter:
+        if self._video is None or self._video[0] != path:
+            self._finish(None, None, None)
+            self._video = (path, VideoWriter(self.folder / f"{path.stem}.mp4", VideoReader(path).rate))
+        return self._video[1]
+
+    def _finish(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._video is not None:
+            self._video[1].__exit__(kind, value, traceback)
+            self._video = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._finish(kind, value, traceback)
