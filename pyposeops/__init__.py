@@ -41,6 +41,7 @@ from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.oks_nms import OksNms, oks_nms
+from pyposeops.ops.parametric_pose_nms import PoseNms, parametric_pose_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.simcc_decode import simcc_decode
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
@@ -68,6 +69,7 @@ __all__ = [
     "OksNms",
     "PartAffinityFields",
     "Peaks",
+    "PoseNms",
     "SimccLabels",
     "SoftArgmax",
     "SoftOksNms",
@@ -109,6 +111,7 @@ __all__ = [
     "ohkm_loss",
     "oks_loss",
     "oks_nms",
+    "parametric_pose_nms",
     "part_affinity_field",
     "paste_back",
     "paste_back_keypoints",

@@ -304,6 +304,17 @@ EXAMPLES: dict[str, Example] = {
         batched=("keypoints", "scores", "areas"),
         dtypes=(torch.float32, torch.float64),
     ),
+    "parametric_pose_nms": Example(
+        lambda dtype: {
+            "boxes": torch.tensor([[1.0, 1.0, 9.0, 12.0]] * 4, dtype=dtype),
+            "box_scores": torch.tensor([0.4, 0.9, 0.4, 0.7], dtype=dtype),
+            "keypoints": _points(4, 5).to(dtype),
+            "keypoint_scores": _random(4, 5).to(dtype),
+            "gamma": 2.0,
+        },
+        batched=("boxes", "box_scores", "keypoints", "keypoint_scores"),
+        dtypes=(torch.float32, torch.float64),
+    ),
     "part_affinity_field": Example(
         lambda dtype: {
             "keypoints": _points(2, 3, 5).to(dtype),

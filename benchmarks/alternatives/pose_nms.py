@@ -1,4 +1,4 @@
-"""What suppresses people today: NumPy loops in the manner of HRNet, and the same with vectors."""
+"""What suppresses people today: NumPy loops in the manner of HRNet and AlphaPose, and with vectors over people."""
 
 from __future__ import annotations
 
@@ -84,3 +84,34 @@ def soft_oks_nms(
             again = np.argsort(left, kind="stable")[::-1]
             order, left = order[again], left[again]
     return keep
+
+
+def parametric_pose_nms(
+    boxes: Array, box_scores: Array, poses: Array, joint_scores: Array, offsets: NDArray[np.int64]
+) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    """Merged poses, their joint scores and person scores, and who is kept, in AlphaPose's manner with its numbers."""
+    merged, merged_scores = np.zeros_like(poses), np.zeros_like(joint_scores)
+    person_scores, keep = np.zeros_like(box_scores), np.zeros(len(poses), bool)
+    scores = np.where(joint_scores == 0, 1e-5, joint_scores)
+    reaches = 0.1 * boxes[:, 2:].max(1)
+    means = scores.mean(1)
+    for begin, end in pairwise(offsets):
+        left = np.arange(begin, end)
+        while len(left):
+            best = left[np.argmax(means[left])]
+            apart = np.sqrt(((poses[best] - poses[left]) ** 2).sum(-1))
+            confident = np.tanh(scores[best]) * np.tanh(scores[left]) * (apart <= 1)
+            similar = confident.sum(1) + 1.7 * np.exp(-apart / 2.65).sum(1)
+            matches = (apart / min(reaches[best], 7) <= 1).sum(1)
+            same = (similar > 22.48) | (matches >= 5) | (left == best)
+            group, left, apart = left[same], left[~same], apart[same]
+            share = scores[group] * (apart <= min(reaches[best], 15))
+            portion = share / share.sum(0)
+            pose_scores = (share * portion).sum(0)
+            if min(scores[best].max(), pose_scores.max()) < 0.3:
+                continue
+            keep[best] = True
+            merged[best] = (portion[..., None] * poses[group]).sum(0)
+            merged_scores[best] = pose_scores
+            person_scores[best] = pose_scores.mean() + box_scores[best] + 1.25 * pose_scores.max()
+    return merged, merged_scores, person_scores, keep

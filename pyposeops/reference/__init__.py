@@ -14,6 +14,7 @@ from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.oks_nms import oks_nms
+from pyposeops.reference.parametric_pose_nms import parametric_pose_nms
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_decode import simcc_decode
 from pyposeops.reference.simcc_label import simcc_label
@@ -36,6 +37,7 @@ __all__ = [
     "joints_mse_loss",
     "offset_heatmap",
     "oks_nms",
+    "parametric_pose_nms",
     "part_affinity_field",
     "simcc_decode",
     "simcc_label",
