@@ -15,6 +15,7 @@ from benchmarks.cases import Alternative, Case, Inputs, Tolerance, Traffic
 from benchmarks.metrics.coco_people import People
 from pyposeops.evaluate.coco import CocoSettings, load
 from pyposeops.evaluate.people import read_results_file, read_truth_file
+from pyposeops.evaluate.reading import without_collection
 from pyposeops.metrics import COCOeval
 
 OP = "COCOeval"
@@ -106,8 +107,9 @@ def our_figures(truth: Any, results: Any) -> np.ndarray:
 
 def our_figures_of_files(truth: str, results: str) -> np.ndarray:
     """As the command `pyposeops evaluate` does it."""
-    files = read_truth_file(Path(truth)), read_results_file(Path(results))
-    return np.array([*_ran(load(*files, CocoSettings(strict=True))).figures().values()])
+    with without_collection():
+        files = read_truth_file(Path(truth)), read_results_file(Path(results))
+        return np.array([*_ran(load(*files, CocoSettings(strict=True))).figures().values()])
 
 
 def _ran(evaluation: COCOeval) -> COCOeval:

@@ -6,9 +6,12 @@ import contextlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from pyposeops import metrics
 from pyposeops.evaluate.errors import InputError
 from pyposeops.evaluate.people import ResultsFile, TruthFile, named
 from pyposeops.evaluate.report import Numbers, Report, table
@@ -57,9 +60,9 @@ def load(truth: TruthFile, results: ResultsFile, settings: CocoSettings) -> COCO
     return evaluation
 
 
-def score(
+def score_coco(
     truth: TruthFile, results: ResultsFile, settings: CocoSettings, step: Callable[[str], None]
-) -> tuple[Report, COCOeval]:
+) -> Report:
     """Matches people, draws the curves and scores every joint; ``step`` is told what begins."""
     step("checking entries")
     evaluation = load(truth, results, settings)
@@ -73,15 +76,19 @@ def score(
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         evaluation.summarize()
-    lines = [*printed.getvalue().splitlines(), "", *table(per_joint, JOINT_COLUMNS, "joint")]
-    report = Report(
-        lines,
-        evaluation.figures(),
-        per_joint,
-        _told(evaluation, settings),
-        _counts(truth, results, evaluation),
+    return Report(
+        lines=[*printed.getvalue().splitlines(), "", *table(per_joint, JOINT_COLUMNS, "joint")],
+        figures=evaluation.figures(),
+        per_joint=per_joint,
+        settings=_told(evaluation, settings),
+        counts=_counts(truth, results, evaluation),
+        draw=partial(_draw, evaluation),
     )
-    return report, evaluation
+
+
+def _draw(evaluation: COCOeval) -> Any:
+    """Precision over recall at the usual similarities."""
+    return metrics.plot_precision_recall(evaluation, title=f"AP {evaluation.figures()['AP']:.3f}")
 
 
 def _per_joint(evaluation: COCOeval, names: Sequence[str]) -> Mapping[str, Numbers]:

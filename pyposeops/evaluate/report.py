@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ class Report:
         per_joint: name of a joint, or of a limb where limbs are scored -> name -> number.
         settings: what the numbers depend on.
         counts: of what was read.
+        draw: makes the curves as a figure of matplotlib.
     """
 
     lines: Sequence[str]
@@ -26,6 +27,7 @@ class Report:
     per_joint: Mapping[str, Numbers]
     settings: Mapping[str, Any]
     counts: Mapping[str, int]
+    draw: Callable[[], Any]
 
     def as_json(self) -> dict[str, Any]:
         return {

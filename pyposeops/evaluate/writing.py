@@ -36,6 +36,11 @@ def save_json(path: str | Path, content: Any) -> Path:
     return write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def save_figure(path: Path, figure: Any) -> Path:
+    """A figure of matplotlib in the format that the file's name ends with, atomically."""
+    return write_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:].lower()))
+
+
 def _nan_to_none(content: Any) -> Any:
     if isinstance(content, dict):
         return {key: _nan_to_none(value) for key, value in content.items()}
