@@ -18,6 +18,7 @@ from python_models.errors import UserError
 from python_models.heads import SIGMA_BINS, SPLIT_RATIO, simcc_rows
 from python_models.model_card import ModelCard
 from python_models.outputs import expected_joints
+from python_models.rle import RealNVP, residual_log_likelihood_loss
 from python_models.zoo import model_info
 
 
@@ -61,11 +62,13 @@ class Objective:
     Args:
         settings: what is minimised.
         card: what the network's outputs are.
+        flow: the density of residuals of a network that has one (`python_models.rle`); the distance of its joints is
+            then their likelihood.
 
     Raises: UserError where the network does not give what the settings want.
     """
 
-    def __init__(self, settings: LossSettings, card: ModelCard) -> None:
+    def __init__(self, settings: LossSettings, card: ModelCard, flow: RealNVP | None = None) -> None:
         kind, info = settings.kind, model_info(card.model)
         regresses = info.output != "heatmaps" or card.head == "integral"
         self.on_rows = card.head == "simcc"
@@ -79,7 +82,7 @@ class Objective:
             raise UserError(f"loss.kind {kind}: needs head=integral where the model gives heat maps")
         if card.encoding == "megvii" and kind != "joints" and not settings.stage_kernels:
             raise UserError("loss.stage_kernels: the encoding megvii needs the side of each stage's Gaussian")
-        self.settings, self.card = settings, card
+        self.settings, self.card, self.flow = settings, card, flow
         self.on_heatmaps, self.on_joints = kind != "joints", kind != "heatmaps"
         self.background = info.background
 
@@ -148,18 +151,24 @@ class Objective:
         return pyposeops.simcc_loss(*rows, labels.x, labels.y, labels.weights, reduction="none")
 
     def _joint_losses(self, output: Tensor, batch: Batch) -> Tensor:
-        """(B, K): distance in units of the crop's width and height, the mean of both axes; 0 without a label."""
+        """(B, K): distance in units of the crop's width and height, the mean of both axes; 0 without a label.
+
+        With a flow: the negative log-likelihood in these units.
+        """
         height, width = self.card.input_size
         unit = batch.keypoints.new_tensor((width, height))
-        found, wanted = expected_joints(output, self.card).coords / unit, batch.keypoints / unit
         # A joint without a label may be NaN, and NaN times 0 is no 0.
         labelled = (batch.visibility > 0)[..., None]
+        wanted = torch.where(labelled, batch.keypoints / unit, 0.0)
+        if self.flow is not None:
+            return torch.where(labelled[..., 0], residual_log_likelihood_loss(output, wanted, self.flow), 0.0)
+        found = expected_joints(output, self.card).coords / unit
         distance = {
             "l1": functional.l1_loss,
             "l2": functional.mse_loss,
             "smooth_l1": functional.smooth_l1_loss,
         }
-        losses = distance[self.settings.distance](found, torch.where(labelled, wanted, 0.0), reduction="none")
+        losses = distance[self.settings.distance](found, wanted, reduction="none")
         return torch.where(labelled, losses, 0.0).mean(dim=-1)
 
 

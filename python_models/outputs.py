@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 import pyposeops
@@ -38,15 +37,16 @@ def uses_peaks(card: ModelCard) -> bool:
 def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
     """Joints of a network that regresses them, differentiable: coordinates as they come, or expectations.
 
-    Heat maps and volumes are logits; their expectation is that of a softmax over the whole map. A network of
-    coordinates gives no scores: they are 1.
+    Heat maps and volumes are logits; their expectation is that of a softmax over the whole map. A joint of a network
+    of coordinates has score 1, or 1 minus the mean of its deviations where the network gives them.
 
     Source: Sun et al., Integral Human Pose Regression, ECCV 2018, section 2.
     """
     kind, (height, width) = model_info(card.model).output, card.input_size
     if kind == "coordinates":
-        coords = prediction.float() * prediction.new_tensor((width, height), dtype=torch.float32)
-        return CropJoints(coords, coords.new_ones(coords.shape[:2]))
+        coords, deviations = prediction.float().tensor_split([2], dim=-1)
+        scores = 1 - deviations.mean(dim=-1) if deviations.shape[-1] else coords.new_ones(coords.shape[:2])
+        return CropJoints(coords * coords.new_tensor((width, height)), scores)
     if kind == "volume":
         volumes = prediction.unflatten(1, (card.skeleton.num_joints, -1))
         coords, scores, _ = pyposeops.soft_argmax_3d(volumes)

@@ -54,8 +54,8 @@ class Trainer:
             augmentation=settings.augmentation,
             channels_last=settings.channels_last,
         )
-        self.objective = Objective(settings.loss, card)
         self._set_up_network()
+        self.objective = Objective(settings.loss, card, getattr(self.state.network, "flow", None))
 
     def _set_up_network(self) -> None:
         settings, fabric = self.settings, self.fabric

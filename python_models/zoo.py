@@ -31,8 +31,8 @@ class ModelInfo:
     mean: tuple[float, float, float] = IMAGENET_MEAN  # in the order of the channels, images in 0..1
     std: tuple[float, float, float] = IMAGENET_STD
     channel_order: Literal["rgb", "bgr"] = "rgb"
-    # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other;
-    # volume (B, K * depth, h, w).
+    # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other, or
+    # (B, K, 4) with their deviations; volume (B, K * depth, h, w).
     output: Literal["heatmaps", "coordinates", "volume"] = "heatmaps"
     background: bool = False  # one map more, the last: where no joint is
     encoding: Literal["msra", "unbiased", "udp", "megvii", "cmu"] = "msra"

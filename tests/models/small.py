@@ -33,6 +33,7 @@ SMALL: dict[str, Small] = {
     "cunet4": Small({"channels": 8, "growth": 4, "neck": 2, "stacks": 3, "order": 2}, (128, 192)),
     "pyranet2": Small({"stacks": 1, "features": 32, "base_width": 4, "cardinality": 2}, (128, 192)),
     "hourglass52": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
+    "rle_resnet50": Small(_RESNET),
     "cpm": Small({"width": 8, "stages": 3}),
     "cpm_mmpose": Small({"width": 8, "stages": 3}),
     "cpn50": Small({**_RESNET, "channels": 8}),
