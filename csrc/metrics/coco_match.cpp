@@ -68,10 +68,9 @@ class CellMatcher {
         work_.x.clear(), work_.y.clear(), work_.variances.clear(), work_.joints.clear();
         for (int64_t k = 0; k < args_.joints; ++k) {
             if (labelled && !(keypoints[3 * k + 2] > 0.0)) continue;
-            const double twice = args_.sigmas[k] * 2.0;
             work_.x.push_back(keypoints[3 * k]);
             work_.y.push_back(keypoints[3 * k + 1]);
-            work_.variances.push_back(twice * twice);
+            work_.variances.push_back(oks_variance(args_.sigmas[k]));
             work_.joints.push_back(static_cast<int32_t>(k));
         }
         return {work_.x.data(),

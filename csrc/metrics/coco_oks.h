@@ -1,13 +1,12 @@
-// Object keypoint similarity of one pair in float64, in the order of operations of pycocotools, so that matches agree
-// with it.
+// Object keypoint similarity of one pair in float64, summed in the order of NumPy, so that matches agree with pycocotools.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 
-namespace pyposeops {
+#include "core/oks.h"
 
-constexpr double kOksAreaEps = 2.220446049250313e-16;  // np.spacing(1): pycocotools adds it to the area
+namespace pyposeops {
 
 // Sums like NumPy: eight partial sums over blocks of at most 128 numbers, then halves.
 inline double numpy_sum(const double* values, int64_t count) {
@@ -45,27 +44,20 @@ struct OksTruth {
     double left, right, top, bottom;
 };
 
-inline double beyond(double low, double value, double high) {
-    const double before = low - value > 0.0 ? low - value : 0.0;
-    const double after = value - high > 0.0 ? value - high : 0.0;
-    return before + after;
-}
-
-// exponents[i] = d^2 / variance / (area + eps) / 2 of the counted joints. `detection`: x, y of joint k at k * step.
+// The exponents of the counted joints. `detection`: x, y of joint k at k * step.
 inline void oks_exponents(const OksTruth& truth, const double* detection, int64_t step, double* exponents) {
-    const double area = truth.area + kOksAreaEps;
     for (int64_t i = 0; i < truth.count; ++i) {
         const double* joint = detection + truth.joints[i] * step;
         double dx;
         double dy;
         if (truth.in_box) {
-            dx = beyond(truth.left, joint[0], truth.right);
-            dy = beyond(truth.top, joint[1], truth.bottom);
+            dx = oks_offset(truth.left, joint[0], truth.right);
+            dy = oks_offset(truth.top, joint[1], truth.bottom);
         } else {
             dx = joint[0] - truth.x[i];
             dy = joint[1] - truth.y[i];
         }
-        exponents[i] = (dx * dx + dy * dy) / truth.variances[i] / area / 2.0;
+        exponents[i] = oks_exponent(dx, dy, truth.variances[i], truth.area);
     }
 }
 
