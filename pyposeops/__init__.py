@@ -40,6 +40,7 @@ from pyposeops.ops.keypoint_bins import KeypointBins, keypoint_bins
 from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
+from pyposeops.ops.oks_matrix import oks_matrix, oks_pair_offsets
 from pyposeops.ops.oks_nms import OksNms, oks_nms
 from pyposeops.ops.parametric_pose_nms import PoseNms, parametric_pose_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
@@ -110,7 +111,9 @@ __all__ = [
     "offset_heatmap",
     "ohkm_loss",
     "oks_loss",
+    "oks_matrix",
     "oks_nms",
+    "oks_pair_offsets",
     "parametric_pose_nms",
     "part_affinity_field",
     "paste_back",

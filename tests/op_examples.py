@@ -293,6 +293,21 @@ EXAMPLES: dict[str, Example] = {
         gradient=("pred",),
         batched=("pred", "target", "visibility", "area"),
     ),
+    "oks_matrix": Example(
+        lambda dtype: {
+            "detections": _points(2, 3, 5).to(dtype),
+            "truths": _points(2, 2, 5).to(dtype) + 1,
+            "sigmas": (0.1, 0.2, 0.3, 0.2, 0.1),
+            "areas": torch.tensor([[120.0, 90.0], [60.0, 40.0]]),
+            "visibility": torch.tensor(
+                [[[1, 2, 0, 2, 1], [0, 0, 0, 0, 0]], [[2, 2, 2, 2, 2], [0, 0, 1, 0, 0]]]
+            ),
+            "boxes": torch.tensor([4.0, 4.0, 3.0, 4.0]).expand(2, 2, 4),
+            "unlabelled": "box",
+        },
+        gradient=("detections",),
+        batched=("detections", "truths", "areas", "visibility", "boxes"),
+    ),
     "oks_nms": Example(
         lambda dtype: {
             "keypoints": _points(4, 5).to(dtype),
@@ -303,6 +318,9 @@ EXAMPLES: dict[str, Example] = {
         },
         batched=("keypoints", "scores", "areas"),
         dtypes=(torch.float32, torch.float64),
+    ),
+    "oks_pair_offsets": Example(
+        lambda dtype: {"detection_offsets": torch.tensor([0, 3, 5]), "truth_offsets": torch.tensor([0, 2, 3])}
     ),
     "parametric_pose_nms": Example(
         lambda dtype: {

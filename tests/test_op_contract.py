@@ -18,7 +18,7 @@ from tools import operators_table
 NOT_OPERATORS = {"build_info", "flip_order"}
 OPERATORS = sorted(EXAMPLES)
 DIFFERENTIABLE = [name for name in OPERATORS if EXAMPLES[name].gradient]
-# Elementary geometry: no paper to name.
+# Elementary geometry and counting: no paper to name.
 ELEMENTARY = {
     "compose_affine",
     "convert_boxes",
@@ -27,6 +27,7 @@ ELEMENTARY = {
     "invert_affine",
     "invert_perspective",
     "keypoint_boxes",
+    "oks_pair_offsets",
     "theta_from_affine",
     "transform_keypoints",
 }

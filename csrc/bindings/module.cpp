@@ -28,6 +28,7 @@ void bind_heatmap_nms(py::module_& module);
 void bind_heatmap_peaks(py::module_& module);
 void bind_joints_mse_loss(py::module_& module);
 void bind_offset_heatmap(py::module_& module);
+void bind_oks_matrix(py::module_& module);
 void bind_oks_nms(py::module_& module);
 void bind_parametric_pose_nms(py::module_& module);
 void bind_part_affinity_field(py::module_& module);
@@ -100,6 +101,7 @@ PYBIND11_MODULE(_core, module) {
     bind_heatmap_peaks(module);
     bind_joints_mse_loss(module);
     bind_offset_heatmap(module);
+    bind_oks_matrix(module);
     bind_oks_nms(module);
     bind_parametric_pose_nms(module);
     bind_part_affinity_field(module);

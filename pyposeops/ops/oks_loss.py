@@ -10,6 +10,8 @@ from torch import Tensor
 
 from pyposeops._library import accepts_numpy, choice
 from pyposeops.ops._loss import REDUCTIONS, Reduction, as_computed, weighted_mean
+from pyposeops.ops._oks import differentiable_oks
+from pyposeops.reference.oks_matrix import oks_exponent
 
 OksForm = Literal["linear", "log"]
 _FORMS = {"linear": 0, "log": 1}
@@ -42,22 +44,21 @@ def oks_loss(
 ) -> Tensor:
     """One minus the object keypoint similarity of each person, or its negative logarithm.
 
-    OKS is the mean of ``exp(-d² / (2 (2 sigma)² (area + eps)))`` over the joints that count, with d the distance of
-    prediction and target and eps the spacing of 1, as in the COCO evaluation.
+    The similarity is that of :func:`oks_matrix`, of each prediction with its own target.
 
     Args:
         pred: (..., K, 2), (x, y) in pixels of the image that ``area`` refers to, float32, float16, bfloat16 or
             float64.
         target: (..., K, 2), without gradient; not looked at where a joint does not count.
         visibility: (..., K), any dtype; a joint counts where it is above 0.
-        area: (...), of the person, in square pixels.
+        area: (...), of the person, in square pixels, 0 or more.
         sigmas: (K,), per-joint constants of the data set. On CUDA prefer a tensor: numbers are copied at each call.
         form: "linear": ``1 - OKS``, whose gradient vanishes far from the target; "log": ``-ln OKS``, whose does not.
         reduction: "mean" over the people with a joint that counts (0 for none), "sum", or "none": (...).
 
     Returns:
         The loss, float32 (float64 for float64 predictions); 0 for a person without a joint that counts. NaN
-        predictions of joints that count give NaN.
+        predictions of joints that count give NaN. "linear" is one kernel each way, "log" plain PyTorch.
 
     Raises:
         ValueError: shapes that do not fit, or an unknown option.
@@ -77,17 +78,30 @@ def oks_loss(
     spread = torch.as_tensor(sigmas, dtype=pred.dtype, device=pred.device).detach()
     _check(pred, target, visibility, area, spread)
     counts = visibility > 0
-    squared = torch.where(counts[..., None], pred - target.detach().to(pred.dtype), 0.0).square().sum(-1)
-    eps = torch.finfo(pred.dtype).eps
-    exponent = -squared / (2 * (2 * spread).square() * (area.detach().to(pred.dtype)[..., None] + eps))
-    number = counts.sum(-1).clamp(min=1).to(pred.dtype)
     any_counts = counts.any(-1)
     if logarithm:
-        # a person without joints that count: one term of 0 in place of none, since the gradient of -inf is NaN
-        exponent = torch.where(counts | ~any_counts[..., None], exponent, -torch.inf)
-        number = torch.where(any_counts, number, pred.shape[-2])
-        losses = number.log() - torch.logsumexp(exponent, -1)
+        losses = _negative_log(pred, target.detach(), counts, area.detach(), spread)
     else:
-        losses = 1 - torch.where(counts, exponent.exp(), 0.0).sum(-1) / number
+        people, joints = pred.shape[:-2].numel(), pred.shape[-2]
+        one = (people, 1)  # a detection and a ground truth per "image"
+        similarity = differentiable_oks(
+            pred.reshape(*one, joints, 2),
+            target.reshape(*one, joints, 2),
+            spread,
+            area.reshape(one),
+            counts.reshape(*one, joints),
+        )
+        losses = 1 - similarity.view(pred.shape[:-2])
     losses = torch.where(any_counts, losses, 0.0)
     return weighted_mean(losses, any_counts.to(losses.dtype), code)
+
+
+def _negative_log(pred: Tensor, target: Tensor, counts: Tensor, area: Tensor, spread: Tensor) -> Tensor:
+    """-ln OKS without underflow; 0 for people without joints that count."""
+    difference = torch.where(counts[..., None], pred - target.to(pred.dtype), 0.0)
+    exponent = -oks_exponent(difference, spread, area.to(pred.dtype)[..., None])
+    # a person without joints that count: one term of 0 in place of none, since the gradient of -inf is NaN
+    nobody = ~counts.any(-1)
+    exponent = torch.where(counts | nobody[..., None], exponent, -torch.inf)
+    number = torch.where(nobody, pred.shape[-2], counts.sum(-1)).to(pred.dtype)
+    return number.log() - torch.logsumexp(exponent, -1)

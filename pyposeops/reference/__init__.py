@@ -13,6 +13,7 @@ from pyposeops.reference.heatmap_nms import heatmap_nms
 from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
 from pyposeops.reference.offset_heatmap import offset_heatmap
+from pyposeops.reference.oks_matrix import oks_matrix
 from pyposeops.reference.oks_nms import oks_nms
 from pyposeops.reference.parametric_pose_nms import parametric_pose_nms
 from pyposeops.reference.part_affinity_field import part_affinity_field
@@ -36,6 +37,7 @@ __all__ = [
     "heatmap_peaks",
     "joints_mse_loss",
     "offset_heatmap",
+    "oks_matrix",
     "oks_nms",
     "parametric_pose_nms",
     "part_affinity_field",
