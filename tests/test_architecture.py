@@ -17,10 +17,10 @@ OPS = sorted(folder.name for folder in (CSRC / "ops").iterdir() if folder.is_dir
 CUDA_HEADERS = re.compile(r"^(cuda|cub/|cooperative_groups|nv)")
 # Packages of the extra `metrics`, and the files of pyposeops that may import them, when they are first used.
 OPTIONAL = {
-    "matplotlib": "pyposeops/metrics/plots*.py",
-    "orjson": "pyposeops/evaluate/*.py",
+    "matplotlib": "pyposeops/metrics/plots.py",
+    "orjson": "pyposeops/evaluate/reading.py",
     "torchmetrics": "pyposeops/metrics/*.py",
-    "tqdm": "pyposeops/evaluate/*.py",
+    "tqdm": "pyposeops/evaluate/progress.py",
 }
 
 

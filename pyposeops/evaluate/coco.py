@@ -149,7 +149,10 @@ def _check_joints(truth: TruthFile, settings: CocoSettings) -> None:
 
 
 def _check_crowd_index(truth: TruthFile) -> None:
-    for index, image in enumerate(truth.content.get("images") or []):
+    images = truth.content.get("images")
+    if not images:
+        raise InputError(f"{truth.path}: images: expected images with a crowdIndex, got none")
+    for index, image in enumerate(images):
         value = image.get("crowdIndex")
         if not isinstance(value, int | float):
             got = "none" if value is None else repr(value)

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+import numpy as np
+
 from pyposeops._info import build_info
 from pyposeops.evaluate.coco import CocoSettings, score_coco
 from pyposeops.evaluate.errors import InputError
@@ -53,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> Report:
     """Reads, scores and writes."""
     settings = checked_settings(options)
-    with without_collection(), Progress(STEPS) as step:
+    # Joints at 1e300 pixels are far away, no matter for warnings.
+    with without_collection(), np.errstate(over="ignore", invalid="ignore"), Progress(STEPS) as step:
         step(f"reading {options.truth}")
         truth = read_truth_file(options.truth)
         step(f"reading {options.results}")

@@ -92,8 +92,11 @@ def _check_ids(path: Path, field: str, entries: Any) -> None:
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise InputError(f"{path}: {field}[{index}]: expected an object, got {_kind(entry)}")
-        if type(entry.get("id")) is not int:
-            raise InputError(f"{path}: {field}[{index}]: id: expected an integer, got {entry.get('id')!r}")
+        identity = entry.get("id")
+        if type(identity) is not int or not -(2**63) <= identity < 2**63:
+            raise InputError(
+                f"{path}: {field}[{index}]: id: expected an integer of 64 bits, got {identity!r}"
+            )
 
 
 def _kind(value: Any) -> str:

@@ -47,6 +47,14 @@ def test_every_person_gets_the_most_similar_result_and_no_result_serves_twice():
     assert first_joints(people) == [1.0, 101.0, np.inf] and people.found.tolist() == [True, True, False]
 
 
+def test_one_stray_joint_makes_a_result_no_less_a_persons_than_many_inexact_ones():
+    stray = person()["keypoints"]
+    stray[-3] += 2000.0  # a mean distance of 118 pixels
+    assert first_joints(
+        paired(ground_truth(person()), [found(keypoints=shifted(30.0)), found(keypoints=stray)])
+    ) == [0.0]
+
+
 def test_a_single_result_is_the_single_persons_however_far_it_lies():
     assert first_joints(paired(ground_truth(person()), [found(keypoints=shifted(1e200))])) == [1e200]
     far_and_farther = [found(keypoints=shifted(by)) for by in (9e5, 8e5)]  # similarities of 0
@@ -91,10 +99,12 @@ def test_pairs_of_real_people_are_those_the_results_were_made_from(pose_data):
 # ---- figures -------------------------------------------------------------------------------------------------------
 
 
-def real(pose_data: Path, folder: str) -> tuple[Any, list[dict[str, Any]], tuple[np.ndarray, ...]]:
+def real(
+    pose_data: Path, folder: str, scale: float = 0.05
+) -> tuple[Any, list[dict[str, Any]], tuple[np.ndarray, ...]]:
     """A ground truth, results that say whose they are, and both as arrays."""
     truth = json.loads((pose_data / folder / "annotations.json").read_text())
-    results = strayed(truth, 0.05)
+    results = strayed(truth, scale)
     for annotated, result in zip(truth["annotations"], results, strict=True):
         result["annotation_id"] = annotated["id"]
     joints = np.array([annotated["keypoints"] for annotated in truth["annotations"]], float)
@@ -204,7 +214,7 @@ def test_the_curve_of_pckh_passes_its_figure(pose_data):
     from pyposeops.evaluate.joint_scores import JointSettings, People, score_pckh
 
     torch = pytest.importorskip("torch")
-    truth, _, arrays = real(pose_data, "mpii_mini")
+    truth, _, arrays = real(pose_data, "mpii_mini", scale=0.1)
     sizes = torch.tensor([annotated["head_size"] for annotated in truth["annotations"]])
     names = truth["categories"][0]["keypoints"]
     people = People(*map(torch.from_numpy, arrays), torch.zeros(len(sizes), 4), names)

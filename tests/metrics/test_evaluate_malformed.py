@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import io
 import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyposeops.__main__ import main
+from pyposeops.metrics import LSP_JOINTS
 from tests.metrics.evaluate_cases import MISSING, found, ground_truth, person, refused, write
+from tests.property_tests import given, settings, st
 
 
 @pytest.mark.parametrize(
@@ -66,12 +76,22 @@ def test_a_malformed_annotation_names_file_entry_and_field(entry, message, tmp_p
         (ground_truth(annotations={"1": person()}), "annotations: expected a list, got an object"),
         (ground_truth(person(), images=3), "images: expected a list, got a number"),
         (ground_truth(person(), images=[{"id": 1}, 7]), "images[1]: expected an object, got a number"),
-        (ground_truth(person(), images=[{"id": 1}, {}]), "images[1]: id: expected an integer, got None"),
-        (ground_truth(person(), images=[{"id": "1"}]), "images[0]: id: expected an integer, got '1'"),
+        (
+            ground_truth(person(), images=[{"id": 1}, {}]),
+            "images[1]: id: expected an integer of 64 bits, got None",
+        ),
+        (
+            ground_truth(person(), images=[{"id": "1"}]),
+            "images[0]: id: expected an integer of 64 bits, got '1'",
+        ),
+        (
+            ground_truth(person(), images=[{"id": 2**63}]),
+            "images[0]: id: expected an integer of 64 bits, got 9223",
+        ),
         (ground_truth(person(), categories="person"), "categories: expected a list, got a string"),
         (
             ground_truth(person(), categories=[{"id": True}]),
-            "categories[0]: id: expected an integer, got True",
+            "categories[0]: id: expected an integer of 64 bits, got True",
         ),
         (
             ground_truth(person(keypoints=[1.0] * 42)),
@@ -117,8 +137,75 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path, capsys):
     assert refused([str(tmp_path), results], capsys) == f"{tmp_path}: Is a directory"
 
 
-def test_crowdpose_needs_crowd_indices(tmp_path, capsys):
+def test_crowdpose_needs_images_with_crowd_indices(tmp_path, capsys):
     people = ground_truth(person(keypoints=[1.0] * 42))
     paths = write(tmp_path, people, [])
     message = refused([*paths, "--metric", "crowdpose"], capsys)
     assert message == f"{paths[0]}: images[0]: crowdIndex: expected a number, got none"
+    paths = write(tmp_path, {**people, "images": []}, [])
+    message = refused([*paths, "--metric", "crowdpose", "--sigmas", "crowdpose_14"], capsys)
+    assert message == f"{paths[0]}: images: expected images with a crowdIndex, got none"
+
+
+# ---- any file ------------------------------------------------------------------------------------------------------
+
+SOUND = (
+    ground_truth(
+        person(head_size=9.0),
+        person(id=2, image_id=2, bbox_head=[1, 2, 3, 4]),
+        images=[{"id": 1, "crowdIndex": 0.1}, {"id": 2, "crowdIndex": 0.9}],
+        categories=[{"id": 1, "keypoints": [*LSP_JOINTS, "nose", "left_eye", "right_eye"]}],
+    ),
+    [found(annotation_id=1), found(image_id=2, annotation_id=2, bbox=[1, 2, 3, 4])],
+)
+VALUES = (
+    *(None, True, 0, -1, 0.5, 2**63, -(2**64), 1e308, -1e308, float("nan"), float("inf")),
+    *("", "x", [], {}, [None], [[]], {"id": 1}, [0] * 51, [1e300] * 51),
+)
+
+
+def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a file; the first of long lists stand for the others."""
+    yield before
+    inside = (
+        value.items() if isinstance(value, dict) else enumerate(value[:4]) if isinstance(value, list) else ()
+    )
+    for key, part in inside:
+        yield from places(part, (*before, key))
+
+
+def replaced(value: Any, place: tuple[Any, ...], by: Any) -> Any:
+    if not place:
+        return by
+    changed = copy.copy(value)
+    changed[place[0]] = replaced(value[place[0]], place[1:], by)
+    return changed
+
+
+METRICS = [
+    ["coco"],
+    ["coco", "--strict"],
+    ["crowdpose", "--sigmas", "coco_17"],
+    ["pck"],
+    ["pckh"],
+    ["pcp"],
+    ["pdj"],
+]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.integers(0, 1), st.data(), st.sampled_from(VALUES), st.sampled_from(METRICS))
+def test_any_value_anywhere_is_scored_or_answered_with_one_line(which, data, value, metric):
+    contents = list(SOUND)
+    place = data.draw(st.sampled_from(list(places(contents[which]))))
+    contents[which] = replaced(contents[which], place, value)
+    errors = io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stderr(errors),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error")
+        code = main(["evaluate", *write(Path(folder), *contents), "--metric", *metric])
+    assert (code, len(errors.getvalue().splitlines())) in ((0, 0), (2, 1)), errors.getvalue()
