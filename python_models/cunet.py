@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from python_models.errors import UserError
+from python_models.errors import require_positive
 from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(
@@ -162,8 +162,7 @@ class CUNet(nn.Module):
         order: int = 1,
     ) -> None:
         super().__init__()
-        if order < 1:
-            raise UserError(f"order: expected 1 or more coupled U-Nets, got {order}")
+        require_positive(stacks=stacks, order=order)
         self.stacks, self.order = stacks, order
         layers: list[tuple[str, nn.Module]] = [
             ("conv0", nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)),

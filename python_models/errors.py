@@ -14,3 +14,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}."
     return UserError(f"{kind} {name!r} is not known; {hint}")
+
+
+def require_positive(**counts: int) -> None:
+    """Raise UserError where a count is less than 1; called as `require_positive(stacks=stacks)`."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"{name}: expected 1 or more, got {count}")

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from python_models.errors import require_positive
 from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(
@@ -97,6 +98,7 @@ class StackedHourglass(nn.Module):
 
     def __init__(self, *, num_joints: int, stacks: int, blocks: int = 1, features: int = 256) -> None:
         super().__init__()
+        require_positive(stacks=stacks, blocks=blocks)
         stem = features // 4
         self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(stem)

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from python_models.errors import require_positive
 from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(
@@ -105,6 +106,7 @@ class PrincetonHourglass(nn.Module):
 
     def __init__(self, *, num_joints: int, stacks: int, features: int = 256) -> None:
         super().__init__()
+        require_positive(stacks=stacks)
         stem = features // 4
         self.pre = nn.Sequential(
             Conv(3, stem, 7, 2, norm=True),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from python_models.errors import require_positive
 from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(
@@ -205,6 +206,7 @@ class PyraNet(nn.Module):
         cardinality: int = 4,
     ) -> None:
         super().__init__()
+        require_positive(stacks=stacks, residuals=residuals, cardinality=cardinality)
         pyramid = {"base_width": base_width, "cardinality": cardinality}
         half = features // 2
         first = nn.Conv2d(3, FIRST, 7, stride=2, padding=3)

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -74,10 +75,16 @@ def expected_values(name: str, count: int = 6) -> dict[str, Any]:
     }
 
 
+@lru_cache
+def without_memory(name: str) -> nn.Module:
+    """A model of the published size, with 17 joints and no values."""
+    with torch.device("meta"):
+        return create_model(name)
+
+
 def number_of_parameters(name: str) -> int:
     """Of the published size, with 17 joints."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in create_model(name).parameters())
+    return sum(parameter.numel() for parameter in without_memory(name).parameters())
 
 
 def _generator(text: str) -> torch.Generator:
