@@ -4,11 +4,13 @@ from python_models import cpm as cpm  # an architecture registers itself when it
 from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cpn as cpn
 from python_models import cunet as cunet
+from python_models import deeppose as deeppose
 from python_models import fastpose as fastpose
 from python_models import hourglass as hourglass
 from python_models import hourglass52 as hourglass52
 from python_models import hourglass_princeton as hourglass_princeton
 from python_models import hrnet as hrnet
+from python_models import integral as integral
 from python_models import mspn as mspn
 from python_models import pose_resnet as pose_resnet
 from python_models import pyranet as pyranet

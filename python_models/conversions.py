@@ -35,6 +35,12 @@ def rename(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Conversi
     return convert
 
 
+def _mmpose_integral(weights: Weights) -> dict[str, Tensor]:
+    """mmpose keeps the indices of the pixels, too, in the head around the network of heat maps."""
+    layers = {name: value for name, value in weights.items() if not name.startswith("head.linspace_")}
+    return rename((r"^(backbone|head\.simplebaseline_head)\.", ""))(layers)
+
+
 def _mspn_head(match: re.Match[str]) -> str:
     """mmpose counts the predictors of all stages and resolutions through."""
     stage, unit = divmod(int(match[1]), 4)
@@ -45,6 +51,8 @@ def _mspn_head(match: re.Match[str]) -> str:
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
     "mmpose": rename((r"^(backbone|keypoint_head|head)\.", "")),
+    "mmpose, integral": _mmpose_integral,
+    "mks0601, integral": rename((r"\.deconv_layers\.", ".features."), (r"\.final_layer\.", ".features.9.")),
     "mmpose, MSPN": rename(
         (r"^backbone\.top\.top\.0\.", "top.conv."),
         (r"^backbone\.multi_stage_mspn\.", "stage"),

@@ -87,7 +87,14 @@ class ModelCard:
 def default_card(model: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
     """The card of a model as published."""
     info = model_info(model)
-    return ModelCard(model, info.input_size, skeleton, encoding=info.encoding, sigma_px=info.sigma_px)
+    return ModelCard(
+        model,
+        info.input_size,
+        skeleton,
+        encoding=info.encoding,
+        sigma_px=info.sigma_px,
+        head=info.head,
+    )
 
 
 def load_model(

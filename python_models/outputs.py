@@ -42,12 +42,14 @@ def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
 
     Source: Sun et al., Integral Human Pose Regression, ECCV 2018, section 2.
     """
-    kind, (height, width) = model_info(card.model).output, card.input_size
-    if kind == "coordinates":
-        coords, deviations = prediction.float().tensor_split([2], dim=-1)
-        scores = 1 - deviations.mean(dim=-1) if deviations.shape[-1] else coords.new_ones(coords.shape[:2])
-        return CropJoints(coords * coords.new_tensor((width, height)), scores)
-    if kind == "volume":
+    info, (height, width) = model_info(card.model), card.input_size
+    if info.output == "coordinates":
+        numbers = prediction.float().flatten(1).unflatten(1, (card.skeleton.num_joints, -1))
+        coords, others = numbers.tensor_split([2], dim=-1)  # others: nothing, a depth, or two deviations
+        scores = 1 - others.mean(dim=-1) if others.shape[-1] == 2 else coords.new_ones(coords.shape[:2])
+        from_corner = coords + 0.5 if info.from_centre else coords
+        return CropJoints(from_corner * coords.new_tensor((width, height)), scores)
+    if info.output == "volume":
         volumes = prediction.unflatten(1, (card.skeleton.num_joints, -1))
         coords, scores, _ = pyposeops.soft_argmax_3d(volumes)
     else:

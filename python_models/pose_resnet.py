@@ -3,6 +3,7 @@
 Source: Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +14,19 @@ from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(input_size=(256, 192), stride=4, sigma_px=2.0, source="Xiao et al., ECCV 2018")
 HEAD_STD = 0.001
+
+
+def deconvolutions(in_channels: int, channels: Sequence[int]) -> nn.Sequential:
+    """Each doubles the resolution; batch norm and ReLU after it."""
+    layers: list[nn.Module] = []
+    for out_channels in channels:
+        layers += [
+            nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+        in_channels = out_channels
+    return nn.Sequential(*layers)
 
 
 class PoseResNet(ResNet):
@@ -40,17 +54,8 @@ class PoseResNet(ResNet):
         **trunk: Any,
     ) -> None:
         super().__init__(depth, **trunk)
-        layers: list[nn.Module] = []
-        in_channels = self.out_channels
-        for channels in deconv_channels:
-            layers += [
-                nn.ConvTranspose2d(in_channels, channels, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
-            in_channels = channels
-        self.deconv_layers = nn.Sequential(*layers)
-        self.final_layer = nn.Conv2d(in_channels, num_joints, 1)
+        self.deconv_layers = deconvolutions(self.out_channels, deconv_channels)
+        self.final_layer = nn.Conv2d((self.out_channels, *deconv_channels)[-1], num_joints, 1)
         self.head = make_head(head, input_size, stride=32 // 2 ** len(deconv_channels))
         init_normal(self.deconv_layers, HEAD_STD)
         init_normal(self.final_layer, HEAD_STD)

@@ -127,21 +127,21 @@ class ResNet(nn.Module):
 
 
 def init_he(module: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_in") -> None:
-    """Convolutions start so that ReLUs neither grow nor shrink what passes; biases at zero.
+    """Layers start so that ReLUs neither grow nor shrink what passes; biases at zero.
 
     Source: He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
     """
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
 
 
 def init_normal(module: nn.Module, std: float) -> None:
-    """Normal weights and zero bias for every convolution in `module` that a pose head adds to a trunk."""
+    """Normal weights and zero bias for every layer in `module` that a pose head adds to a trunk."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(part.weight, std=std)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -33,7 +33,7 @@ class TrainSettings:
         sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
         encoding: of the target; by default what the model was published with.
         head: of a model of heat maps: peak; integral, which takes the joints as expectations; or simcc, which
-            classifies them along x and along y.
+            classifies them along x and along y; by default what the model was published with.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
         epochs: passes over the data.
@@ -72,7 +72,7 @@ class TrainSettings:
     input_size: tuple[int, int] | None = None
     sigma_px: float | None = None
     encoding: Encoding | None = None
-    head: Head = "peak"
+    head: Head | None = None
     loss: LossSettings = field(default_factory=LossSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)
     epochs: int = 140

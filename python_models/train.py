@@ -86,6 +86,6 @@ def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:
         skeleton=data.skeleton,
         encoding=settings.encoding or info.encoding,
         sigma_px=settings.sigma_px or info.sigma_px,
-        head=settings.head,
+        head=settings.head or info.head,
         options=settings.options,
     )

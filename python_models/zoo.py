@@ -31,9 +31,11 @@ class ModelInfo:
     mean: tuple[float, float, float] = IMAGENET_MEAN  # in the order of the channels, images in 0..1
     std: tuple[float, float, float] = IMAGENET_STD
     channel_order: Literal["rgb", "bgr"] = "rgb"
-    # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other, or
-    # (B, K, 4) with their deviations; volume (B, K * depth, h, w).
+    # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other, with
+    # their depth (B, K, 3) or deviations (B, K, 4), or the same numbers flat; volume (B, K * depth, h, w).
     output: Literal["heatmaps", "coordinates", "volume"] = "heatmaps"
+    from_centre: bool = False  # coordinates count from the middle of the crop: -0.5 its left and top edge
+    head: Literal["peak", "integral"] = "peak"  # joints are peaks of heat maps, or expectations over them
     background: bool = False  # one map more, the last: where no joint is
     encoding: Literal["msra", "unbiased", "udp", "megvii", "cmu"] = "msra"
     refine: str = "auto"  # how peaks are refined; auto takes what belongs to the encoding

@@ -53,6 +53,18 @@ PUBLISHED: dict[str, list[Probe]] = {
         Probe("cpm_caffe_mpi", {"pooling": "caffe"}),
         Probe("cpm_jhalloy_lsp", {"pooling": "port"}),
     ],
+    "integral_resnet50": [Probe("integral_res50"), Probe("integral_res50_mks0601")],
+    "integral_resnet101": [Probe("integral_res101")],
+    "integral_resnet152": [Probe("integral_res152")],
+    "integral_direct_resnet50": [Probe("integral_direct_res50")],
+    "integral_mmpose_res50": [  # recorded after the softmax of the head
+        Probe(
+            "mmpose_ipr_res50_8xb64-210e_coco-256x256",
+            call=lambda model, image: model(image).flatten(2).softmax(dim=2).unflatten(2, (64, 64)),
+        )
+    ],
+    "deeppose_alexnet": [Probe("deeppose_alexnet_voqtuyen")],
+    "deeppose_resnet50": [Probe("mmpose_td-reg_res50_8xb64-210e_coco-256x192")],
     "fastpose_res50": [Probe("alphapose_fastpose_res50")],
     "fastpose_duc_res50": [Probe("alphapose_fastpose_duc_res50")],
     "fastpose_se_resnet101": [Probe("alphapose_fastpose_se101_duc")],

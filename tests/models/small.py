@@ -25,6 +25,7 @@ class Small:
 
 
 _RESNET = {"width": 4, "blocks": (1, 1, 1, 1)}
+_ALEXNET = {"channels": (4, 4, 8, 8, 8), "hidden": 16, "dropout": 0.0}
 SMALL: dict[str, Small] = {
     "pose_resnet18": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
     "pose_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
@@ -38,6 +39,11 @@ SMALL: dict[str, Small] = {
     "cpm": Small({"width": 8, "stages": 3}),
     "cpm_mmpose": Small({"width": 8, "stages": 3}),
     "cpn50": Small({**_RESNET, "channels": 8}),
+    "integral_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8), "depth_bins": 4}),
+    "deeppose_alexnet": Small(_ALEXNET, (224, 224)),
+    "deeppose_alexnet_lrn": Small(_ALEXNET, (220, 220)),
+    "deeppose_resnet50": Small(_RESNET),
+    "integral_direct_resnet50": Small(_RESNET),
     "fastpose_res50": Small(_RESNET),
     "fastpose_duc_res50": Small(_RESNET),
     "mspn2": Small({**_RESNET, "channels": 8}),

@@ -56,7 +56,7 @@ def test_a_public_checkpoint_becomes_a_state_dict_of_ours(weights: dict[str, Ten
     create_model("pose_resnet18", num_joints=3, **OPTIONS).load_state_dict(converted)
 
 
-@pytest.mark.parametrize("name", ["cpn50", "fastpose_res50"])
+@pytest.mark.parametrize("name", ["cpn50", "fastpose_res50", "deeppose_resnet50", "integral_resnet50"])
 def test_an_imagenet_trunk_finds_its_place_inside_of_the_network(name: str):
     torch.manual_seed(0)
     imagenet = {

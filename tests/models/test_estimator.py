@@ -102,13 +102,14 @@ def test_flip_test_of_msra_moves_by_less_than_the_shift_it_makes_up_for():
     assert (estimator.from_crops(crops, identity).keypoints - joints).abs().max() < 0.6
 
 
-@pytest.mark.parametrize("kind", ["coordinates", "integral", "volume"])
+@pytest.mark.parametrize("kind", ["coordinates", "from_centre", "integral", "volume"])
 def test_regressed_joints_come_back_and_mirror(kind: str, monkeypatch: pytest.MonkeyPatch):
     skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
     joints = torch.tensor([[[30.0, 41.0], [66.0, 40.0], [47.0, 60.0]]])
     card = ModelCard("made_up", (128, 96), skeleton, head="integral" if kind == "integral" else "peak")
-    output = "heatmaps" if kind == "integral" else kind
-    monkeypatch.setitem(zoo._INFOS, "made_up", ModelInfo(output=output))
+    output = {"integral": "heatmaps", "from_centre": "coordinates"}.get(kind, kind)
+    info = ModelInfo(output=output, from_centre=kind == "from_centre")
+    monkeypatch.setitem(zoo._INFOS, "made_up", info)
 
     def network(crops: Tensor) -> Tensor:
         mirrored = bool(crops[0, 0, 0, -1] == 1)
@@ -117,6 +118,8 @@ def test_regressed_joints_come_back_and_mirror(kind: str, monkeypatch: pytest.Mo
         )
         if kind == "coordinates":
             return own / torch.tensor([96.0, 128.0])
+        if kind == "from_centre":  # flat, with a depth
+            return torch.cat([own / torch.tensor([96.0, 128.0]) - 0.5, torch.ones(1, 3, 1)], dim=2).flatten(1)
         maps = pyposeops.gaussian_heatmap(
             own, torch.ones(1, 3), (32, 24), sigma=1.0, encoding="unbiased", input_size=(128, 96)
         ).heatmaps

@@ -29,9 +29,8 @@ def test_a_recipe_fits_its_model(name: str):
     settings = parsed("--recipe", name)
     info = model_info(settings.model)
     size = settings.input_size or info.input_size
-    card = ModelCard(
-        settings.model, size, COCO_SKELETON, encoding=settings.encoding or info.encoding, head=settings.head
-    )
+    encoding, head = settings.encoding or info.encoding, settings.head or info.head
+    card = ModelCard(settings.model, size, COCO_SKELETON, encoding=encoding, head=head)
     Objective(settings.loss, card)
     with torch.device("meta"):
         model = create_model(settings.model, num_joints=17)
