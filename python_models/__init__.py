@@ -15,6 +15,8 @@ from python_models import mspn as mspn
 from python_models import pose_resnet as pose_resnet
 from python_models import pyranet as pyranet
 from python_models import rle as rle
+from python_models import tompson as tompson
+from python_models import tompson_cascade as tompson_cascade
 from python_models.zoo import convert_state_dict, create_model, list_models, model_info
 
 __all__ = ["convert_state_dict", "create_model", "list_models", "model_info"]

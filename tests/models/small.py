@@ -26,6 +26,7 @@ class Small:
 
 _RESNET = {"width": 4, "blocks": (1, 1, 1, 1)}
 _ALEXNET = {"channels": (4, 4, 8, 8, 8), "hidden": 16, "dropout": 0.0}
+_TOMPSON = {"width": 8, "wide": 16, "hidden": 16, "dropout": 0.0}
 SMALL: dict[str, Small] = {
     "pose_resnet18": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
     "pose_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8)}),
@@ -44,6 +45,8 @@ SMALL: dict[str, Small] = {
     "deeppose_alexnet_lrn": Small(_ALEXNET, (220, 220)),
     "deeppose_resnet50": Small(_RESNET),
     "integral_direct_resnet50": Small(_RESNET),
+    "tompson_coarse": Small(_TOMPSON),
+    "tompson_cascade": Small({**_TOMPSON, "fine_channels": 8, "window_px": 12}),
     "fastpose_res50": Small(_RESNET),
     "fastpose_duc_res50": Small(_RESNET),
     "mspn2": Small({**_RESNET, "channels": 8}),
