@@ -38,7 +38,7 @@ def centre_map(image: Tensor, sigma_px: float = CENTRE_SIGMA_PX) -> Tensor:
     x = torch.arange(width, device=image.device, dtype=image.dtype) - width / 2
     y = torch.arange(height, device=image.device, dtype=image.dtype) - height / 2
     one = torch.exp(-(y[:, None] ** 2 + x**2) / (2 * sigma_px**2))
-    return one.expand(len(image), 1, height, width)
+    return one.expand(image.shape[0], 1, height, width)
 
 
 class ConvolutionalPoseMachine(nn.Module):

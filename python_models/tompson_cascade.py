@@ -133,7 +133,7 @@ class TompsonCascade(nn.Module):
             above_least = coarse.detach() - coarse.detach().amin(
                 dim=(2, 3), keepdim=True
             )  # negative maxima count
-            centres = pyposeops.heatmap_decode(above_least, refine="none", input_size=size).coords
+            centres, _ = pyposeops.heatmap_decode(above_least, refine="none", input_size=size)
         windows = pyposeops.crop_features(features, centres, self.window_px)
         return CascadeMaps(coarse, self.fine(windows), centres)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from python_models import create_model, list_models, model_info
 from python_models.checkpoints import load_weights
 from python_models.errors import UserError
+from python_models.export import trace
 from tests.models.small import (
     JOINTS,
     SMALL,
@@ -160,3 +161,12 @@ def test_one_graph_holds_the_network(name: str):
     got = torch.autograd.grad(loss_of(captured(crops)), trained(network))
     torch.compiler.reset()
     assert_close(list(got), list(wanted), 1e-7)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_an_exported_graph_takes_any_number_of_people(name: str):
+    network = create_small(name).double().eval()
+    graph = trace(network, small_crops(name).double()).module()
+    crops = small_crops(name, people=3).double()
+    with torch.no_grad():
+        assert_close(outputs_of(graph(crops)), outputs_of(network(crops)), 1e-9)
