@@ -161,5 +161,5 @@ def _check_crowd_index(truth: TruthFile) -> None:
 
 def sigma_sets() -> dict[str, tuple[float, ...]]:
     """The sigmas that have a name, such as coco_17."""
-    found = vars(keypoint_sets).items()
-    return {name.lower(): value for name, value in found if name.isupper() and isinstance(value, tuple)}
+    found = {name: value for name, value in vars(keypoint_sets).items() if not name.startswith("_")}
+    return {name.lower(): value for name, value in found.items() if name.isupper()}

@@ -85,7 +85,7 @@ def oks_matrix(
             "box": ``box_factor`` times width times height of ``boxes``.
         detection_areas: per detection, for ``scale="mean"``.
         boxes: (x, y, width, height) per ground truth, for ``scale="box"`` and ``unlabelled="box"``.
-        box_factor: how much of a box a person fills; 0.53 in CrowdPose and AI Challenger.
+        box_factor: how much of a box a person fills: 0.53 in CrowdPose's evaluation, 1 in AI Challenger's.
         detection_scores: per joint of the detections, any dtype: a joint counts where it is labelled *and* its score
             is above ``score_threshold`` (float32, or float64 as the scores). None: labelled suffices. Published code
             that combines the two masks by Python's ``and`` of lists drops the labels; here both hold.
