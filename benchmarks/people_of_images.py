@@ -35,7 +35,7 @@ class FoundPeople:
 
 @functools.lru_cache(maxsize=4)
 def found_people(images: int) -> FoundPeople:
-    """In float64, on the CPU: several finds of each person near where he is, and others anywhere."""
+    """In float64, on the CPU: several finds near each person, and others anywhere."""
     rng = np.random.default_rng(0)
     people = np.where(rng.random(images) < 0.55, rng.integers(1, 8, images), 0)
     finds = rng.integers(1, 6, people.sum())

@@ -70,7 +70,7 @@ def soft_oks_nms(
     max_dets: int,
     overlaps: Overlaps,
 ) -> NDArray[np.bool_]:
-    """Who is among the first `max_dets` of his image under the Gaussian decay, (N,)."""
+    """Who is among the first `max_dets` of an image under the Gaussian decay, (N,)."""
     variances = (np.array(sigmas) * 2) ** 2
     keep = np.zeros(len(scores), bool)
     for begin, poses, own_scores, own_areas in _images(keypoints, scores, areas, offsets):

@@ -83,6 +83,13 @@ void check_person_output(const TensorView& output, const char* name, const Tenso
     POSEOPS_CHECK(output.is_contiguous(), name, "contiguous memory", "other strides");
 }
 
+void check_person_scratch(const TensorView& scratch, const TensorView& keypoints) {
+    check_shape(scratch, "scratch", {2, keypoints.shape[0]}, "(2, N)");
+    check_dtype(scratch, "scratch", {DType::kFloat64});
+    check_same_device(scratch, "scratch", keypoints, "keypoints");
+    POSEOPS_CHECK(scratch.is_contiguous(), "scratch", "contiguous memory", "other strides");
+}
+
 OksPeople oks_people(const TensorView& keypoints, const TensorView& areas, const TensorView& sigmas,
                      const TensorView& confidences, double confidence_threshold) {
     check_poses(keypoints);

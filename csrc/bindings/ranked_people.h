@@ -30,6 +30,9 @@ void check_image_offsets(const TensorView& offsets, const TensorView& keypoints)
 void check_person_output(const TensorView& output, const char* name, const TensorView& keypoints,
                          std::initializer_list<DType> dtypes);
 
+// Contiguous (2, N) float64: two numbers of eight bytes for each person.
+void check_person_scratch(const TensorView& scratch, const TensorView& keypoints);
+
 // The view of an optional tensor; no data without one.
 inline TensorView view_or_none(const std::optional<ImportedTensor>& tensor) {
     return tensor ? tensor->view() : TensorView{};

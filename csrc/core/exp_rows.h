@@ -1,6 +1,7 @@
-// exp(x) of many float64 at once, in a form that compilers turn into vector code.
+// exp(x) in float64, in a form that compilers turn into vector code on the host.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -8,9 +9,12 @@
 
 namespace pyposeops {
 
-// exp(x) for x <= 0, within 2 units in the last place of std::exp; exactly 1 at 0; NaN for NaN; 0 below log(2^-1022), where
-// results would be subnormal. Range reduction x = n ln 2 + r and a rational function of r (Cephes, S. Moshier).
-POSEOPS_INLINE double exp_nonpositive_in_rows(double x) {
+// exp(x) for x <= 0, within 2 units in the last place of std::exp; exactly 1 at 0; NaN for NaN; 0 below log(2^-1022),
+// where results would be subnormal. Range reduction x = n ln 2 + r and a rational function of r (Cephes, S. Moshier).
+POSEOPS_HD double exp_nonpositive_in_rows(double x) {
+#if defined(__CUDA_ARCH__)
+    return x < -708.3964185322641 ? 0.0 : exp(x);
+#else
     const double kLowest = -708.3964185322641;
     const double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the low bits
     const double above = x < kLowest ? kLowest : x;
@@ -29,6 +33,7 @@ POSEOPS_INLINE double exp_nonpositive_in_rows(double x) {
     double power;
     std::memcpy(&power, &bits, sizeof(power));
     return x < kLowest ? 0.0 : mantissa * power;
+#endif
 }
 
 }  // namespace pyposeops

@@ -1,7 +1,7 @@
 // The similarity of two of the people that non-maximum suppression compares.
 #pragma once
 
-#include "core/exp.h"
+#include "core/exp_rows.h"
 #include "core/oks.h"
 #include "core/ranked_people.h"
 
@@ -67,8 +67,8 @@ POSEOPS_HD OksLimit oks_limit(double threshold, int64_t joints) {
     return {threshold, (1.0 - threshold) * count + 1e-12 * count};
 }
 
-// The similarity of people i and j in float64, 0 without a joint that counts; or -1 as soon as it is certainly below the
-// limit's threshold.
+// The similarity of people i and j in float64, 0 without a joint that counts; or -1 as soon as it is certainly below
+// the limit's threshold.
 template <class T>
 POSEOPS_HD double oks_unless_below(const OksPeople& people, int64_t i, int64_t j, const OksLimit& limit) {
     const double area = people.mean_area(i, j);
@@ -77,7 +77,7 @@ POSEOPS_HD double oks_unless_below(const OksPeople& people, int64_t i, int64_t j
     int64_t counted = 0;
     for (int64_t k = 0; k < people.joints(); ++k) {
         if (!people.counts(i, j, k)) continue;
-        const double similarity = exp_nonpositive(-people.exponent<T>(i, j, k, area));
+        const double similarity = exp_nonpositive_in_rows(-people.exponent<T>(i, j, k, area));
         sum += similarity;
         deficit += 1.0 - similarity;
         ++counted;

@@ -16,8 +16,8 @@ POSEOPS_HD int64_t image_count(const TensorView& offsets) {
     return offsets.data == nullptr ? 1 : offsets.shape[0] - 1;
 }
 
-// The people of image b among `count`: [offsets[b], offsets[b + 1]), or all where there are no offsets. On CUDA nobody
-// has checked the offsets: they are cut to the list, and the first image begins and the last one ends with it.
+// The people of image b among `count`: [offsets[b], offsets[b + 1]), or all where there are no offsets. On CUDA
+// nobody has checked the offsets: they are cut to the list, and the first image begins and the last one ends with it.
 POSEOPS_HD PersonRows rows_of_image(const TensorView& offsets, int64_t count, int64_t b) {
     PersonRows rows = {0, count};
     if (b > 0) rows.begin = load_any<int64_t>(offsets.data, offsets.dtype, b * offsets.strides[0]);

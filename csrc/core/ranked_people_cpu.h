@@ -17,8 +17,9 @@ POSEOPS_INLINE void insertion_sort(const double* keys, int64_t* order, int64_t b
     }
 }
 
-// Sorts the `count` entries of `order` by falling keys[order[i]], equal keys in the order they have; keys without NaN.
-// `work` has room for `count` entries. A merge sort, since std::stable_sort would be compiled per instruction set.
+// Sorts the `count` entries of `order` by falling keys[order[i]], equal keys in the order they have; keys without
+// NaN. `work` has room for `count` entries. A merge sort, since std::stable_sort would be compiled per instruction
+// set.
 POSEOPS_INLINE void sort_falling(const double* keys, int64_t* order, int64_t* work, int64_t count) {
     for (int64_t begin = 0; begin < count; begin += kInsertionRun) {
         insertion_sort(keys, order, begin, begin + kInsertionRun < count ? begin + kInsertionRun : count);
@@ -51,6 +52,17 @@ POSEOPS_INLINE void sort_falling(const double* keys, int64_t* order, int64_t* wo
     }
     sort_falling(keys, order, work, count);
 }
+
+// Rows of people are computed in steps of a vector, so that there is no remainder: how long a row of `count` people
+// is.
+constexpr int64_t kVectorPeople = 8;
+
+POSEOPS_INLINE int64_t row_length(int64_t count) {
+    return (count + kVectorPeople - 1) / kVectorPeople * kVectorPeople;
+}
+
+// Where the vector begins that has person `i`.
+POSEOPS_INLINE int64_t vector_begin(int64_t i) { return i - i % kVectorPeople; }
 
 // People of the image with most of them.
 POSEOPS_INLINE int64_t most_people(const TensorView& offsets, int64_t count) {

@@ -68,7 +68,7 @@ def _kernel(
     factors: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     outputs = _allocate(box_scores, keypoints, keypoint_scores)
-    means = keypoints.new_empty(keypoints.shape[:1], dtype=torch.float64) if keypoints.is_cuda else None
+    scratch = keypoints.new_empty((2, len(keypoints)), dtype=torch.float64) if keypoints.is_cuda else None
     rule = {
         "paper": paper,
         "delta1": delta1,
@@ -84,7 +84,7 @@ def _kernel(
         "area_threshold": area_threshold,
     }
     _core.parametric_pose_nms(
-        boxes, box_scores, keypoints, keypoint_scores, offsets, factors, rule, *outputs, means
+        boxes, box_scores, keypoints, keypoint_scores, offsets, factors, rule, *outputs, scratch
     )
     return outputs
 
@@ -159,7 +159,7 @@ def parametric_pose_nms(
     variant     a joint is close                          near(d)           the same person as well
     =========== ========================================= ================= ====================================
     "paper"     in the box around the picked joint of     exp(-d² / delta2) --
-                ``alpha`` times his box's width, height
+                ``alpha`` times the box's width, height
     "alphapose" d <= 1                                    exp(-d / delta2)  with ``match_threshold`` joints at
                                                                             d <= min(r, ``match_limit``)
     =========== ========================================= ================= ====================================

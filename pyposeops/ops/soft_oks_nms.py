@@ -111,10 +111,10 @@ def soft_oks_nms(
     confidence_threshold: float = 0.2,
     ties: Ties = "stable",
 ) -> SoftOksNms:
-    """Pick the best person of each image in turn and lower the scores of those who resemble him: soft pose NMS.
+    """Pick the best person of each image in turn and lower the scores of those who resemble that one: soft pose NMS.
 
     In each turn the person with the highest score is picked. The scores of all who are left are multiplied by what
-    their object keypoint similarity with him asks for, and they are sorted anew. After ``max_dets`` turns the
+    their object keypoint similarity with that person asks for, and they are sorted anew. After ``max_dets`` turns the
     others of the image are not kept, whatever their scores.
 
     ========== ==================================================================================================

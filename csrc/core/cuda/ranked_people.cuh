@@ -5,14 +5,15 @@
 
 namespace pyposeops {
 
-// order[begin, end): the image's rows by falling score; a person's rank is the number of people who come before. Ends
+// order[begin, end): the image's rows by falling score_of(row); a person's rank is the number of people who come before. Ends
 // with a barrier.
-__device__ inline void rank_image(const TensorView& scores, PersonRows rows, Ties ties, int64_t* order) {
+template <class ScoreOf>
+__device__ void rank_image(const ScoreOf& score_of, PersonRows rows, Ties ties, int64_t* order) {
     for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += blockDim.x) {
-        const double own = person_value(scores, i);
+        const double own = score_of(i);
         int64_t rank = rows.begin;
         for (int64_t j = rows.begin; j < rows.end; ++j) {
-            rank += comes_before(person_value(scores, j), j, own, i, ties);
+            rank += comes_before(score_of(j), j, own, i, ties);
         }
         order[rank] = i;
     }

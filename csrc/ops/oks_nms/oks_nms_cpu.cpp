@@ -1,5 +1,5 @@
-// CPU: images in parallel. Each person who is kept is measured against all later ones by a few joints, in vectors; those
-// who are not told apart that way are compared exactly.
+// CPU: images in parallel. Each person who is kept is measured against all later ones by a few joints, in vectors;
+// those who are not told apart that way are compared exactly.
 #include "core/parallel.h"
 #include "core/ranked_people_cpu.h"
 #include "core/scratch.h"

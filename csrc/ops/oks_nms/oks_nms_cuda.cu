@@ -1,6 +1,6 @@
-// oks_nms on CUDA: a block per image ranks its people, then walks through the ranks: whoever is kept is compared with all
-// later people at once, a thread for each. Images have tens of people, so that many blocks share a multiprocessor and
-// hide each other's barriers.
+// oks_nms on CUDA: a block per image ranks its people, then walks through the ranks: whoever is kept is compared with
+// all later people at once, a thread for each. Images have tens of people, so that many blocks share a multiprocessor
+// and hide each other's barriers.
 #include "core/cuda/launch.cuh"
 #include "core/cuda/ranked_people.cuh"
 #include "ops/oks_nms/oks_nms.h"
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads)
     int64_t* const order = args.order.as<int64_t>();
     bool* const keep = args.keep.as<bool>();
     for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) keep[i] = true;
-    rank_image(args.scores, rows, args.ties, order);
+    rank_image([&](int64_t i) { return person_value(args.scores, i); }, rows, args.ties, order);
     for (int64_t r = rows.begin; r < rows.end; ++r) {
         const int64_t i = order[r];
         if (!keep[i]) continue;  // the same for all threads: nobody writes it any more

@@ -1,8 +1,8 @@
 // What tells people apart before any exponential is computed.
 //
 // The first few joints of most pairs already lack more similarity than the threshold leaves: 1 - exp(-e) is at least
-// min(e, kChordEnd) * kChordSlope. With e = s / area and s = d^2 / (2 (2 sigma)^2), and everything times the area, that
-// takes no division.
+// min(e, kChordEnd) * kChordSlope. With e = s / area and s = d^2 / (2 (2 sigma)^2), and everything times the area,
+// that takes no division.
 #pragma once
 
 #include "core/oks_people.h"

@@ -1,14 +1,14 @@
 // parametric_pose_nms: poses of one person are found, and merged into one; image by image.
 //
-// people         boxes (N, 4), box_scores (N,), keypoints (N, K, 2), scores (N, K), each float32 or float64, any strides
+// people         boxes (N, 4), box_scores (N,), keypoints (N, K, 2), scores (N, K), float32 or float64, any strides
 // offsets        (B + 1,) int32 or int64: image b has the people [offsets[b], offsets[b + 1]); no data: one image
 // merged         (N, K, 2) output, dtype of keypoints: the merged poses; 0 for who is not kept
 // merged_scores  (N, K)    output, dtype of scores: likewise
 // person_scores  (N,)      output, dtype of box_scores: likewise
 // keep           (N,)      bool, output: who was picked and passed the thresholds
-// groups         (N,)      int64, output: the row of the picked person of whose group each one is; his own if picked
+// groups         (N,)      int64, output: the row of the picked person of whose group each one is; the own one if picked
 // order          (N,)      int64, output: the rows of the people by image, then by falling mean of the joints' scores
-// means          (N,)      float64, scratch, CUDA only
+// scratch        (2, N)    float64, CUDA only
 #pragma once
 
 #include "core/cpu_isa.h"
@@ -26,7 +26,7 @@ struct ParametricPoseNmsArgs {
     TensorView keep;
     TensorView groups;
     TensorView order;
-    TensorView means;
+    TensorView scratch;
 };
 
 // Element `at` of a contiguous float32 or float64 output.
@@ -46,17 +46,17 @@ POSEOPS_HD void store_joint(const ParametricPoseNmsArgs& args, int64_t i, int64_
     store_real(args.merged_scores, at, joint.score);
 }
 
-// Everything about person i, once the groups of his image are known.
-POSEOPS_HD void write_person(const ParametricPoseNmsArgs& args, PersonRows rows, int64_t i) {
+// Everything about person i, once the groups of the image are known.
+POSEOPS_HD void write_person(const ParametricPoseNmsArgs& args, const PoseGroups& groups, int64_t i) {
     const PosePeople& people = args.people;
-    const int64_t* const groups = args.groups.as<const int64_t>();
+    const bool picked = groups.picked[i] == i;
     PoseSummary summary;
-    for (int64_t k = 0; groups[i] == i && k < people.joints(); ++k) {
-        const MergedJoint joint = merged_joint(people, groups, rows, i, k);
+    for (int64_t k = 0; picked && k < people.joints(); ++k) {
+        const MergedJoint joint = merged_joint(people, groups, i, k);
         store_joint(args, i, k, joint);
         summary.add(joint, people.score(i, k));
     }
-    const bool kept = groups[i] == i && summary.is_kept(people.rule);
+    const bool kept = picked && summary.is_kept(people.rule);
     for (int64_t k = 0; !kept && k < people.joints(); ++k) store_joint(args, i, k, {0.0, 0.0, 0.0});
     args.keep.as<bool>()[i] = kept;
     store_real(args.person_scores, i,

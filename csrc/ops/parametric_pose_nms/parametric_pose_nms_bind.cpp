@@ -114,7 +114,7 @@ void check_joint_output(const TensorView& output, const char* name, const Tensor
 void suppress(py::handle boxes, py::handle box_scores, py::handle keypoints, py::handle keypoint_scores,
               py::handle offsets, py::handle factors, const py::dict& options, py::handle merged,
               py::handle merged_scores, py::handle person_scores, py::handle keep, py::handle groups,
-              py::handle order, py::handle means) {
+              py::handle order, py::handle scratch) {
     const ImportedTensor frames(boxes, "boxes");
     const ImportedTensor frame_scores(box_scores, "box_scores");
     const ImportedTensor points(keypoints, "keypoints");
@@ -128,7 +128,7 @@ void suppress(py::handle boxes, py::handle box_scores, py::handle keypoints, py:
     const ImportedTensor grouped(groups, "groups", Access::kWrite);
     const ImportedTensor ordered(order, "order", Access::kWrite);
     std::optional<ImportedTensor> memory;
-    if (!means.is_none()) memory.emplace(means, "means", Access::kWrite);
+    if (!scratch.is_none()) memory.emplace(scratch, "scratch", Access::kWrite);
     ParametricPoseNmsArgs args = {};
     args.people = {frames.view(),       frame_scores.view(),   points.view(),
                    point_scores.view(), view_or_none(weights), checked_rule(options)};
@@ -143,13 +143,13 @@ void suppress(py::handle boxes, py::handle box_scores, py::handle keypoints, py:
     args.keep = kept.view();
     args.groups = grouped.view();
     args.order = ordered.view();
-    args.means = view_or_none(memory);
     check_person_output(args.person_scores, "person_scores", points.view(), {frame_scores->dtype});
     check_person_output(args.keep, "keep", points.view(), {DType::kBool});
     check_person_output(args.groups, "groups", points.view(), {DType::kInt64});
     check_person_output(args.order, "order", points.view(), {DType::kInt64});
     if (points->device.type != DeviceType::kCpu) {
-        check_person_output(args.means, "means", points.view(), {DType::kFloat64});
+        args.scratch = view_or_none(memory);
+        check_person_scratch(args.scratch, points.view());
     }
     if (points->shape[0] == 0) return;
     run_on_device(points->device, args, &parametric_pose_nms_cpu, &parametric_pose_nms_cuda);

@@ -1,5 +1,6 @@
 // parametric_pose_nms on CUDA: a block per image ranks its people, then walks through the ranks: whoever is picked is
-// compared with all later people at once, a thread for each. In the end each thread merges the poses of a picked person.
+// compared with all later people at once, a thread for each. In the end each thread merges the poses of a picked
+// person.
 #include "core/cuda/launch.cuh"
 #include "core/cuda/ranked_people.cuh"
 #include "ops/parametric_pose_nms/parametric_pose_nms.h"
@@ -27,15 +28,18 @@ __device__ bool far_apart(const PosePeople& people, int64_t i, int64_t j) {
 __global__ void __launch_bounds__(kThreads)
     parametric_pose_nms_kernel(const __grid_constant__ ParametricPoseNmsArgs args) {
     const PosePeople& people = args.people;
-    const PersonRows rows = rows_of_image(args.offsets, people.keypoints.shape[0], blockIdx.x);
+    const int64_t everybody = people.keypoints.shape[0];
+    const PersonRows rows = rows_of_image(args.offsets, everybody, blockIdx.x);
     auto* const order = args.order.as<int64_t>();
     auto* const groups = args.groups.as<int64_t>();
+    auto* const means = args.scratch.as<double>();
+    auto* const next = reinterpret_cast<int64_t*>(means + everybody) + rows.begin;
     for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) {
         groups[i] = i;
-        args.means.as<double>()[i] = people.mean_score(i);
+        means[i] = people.mean_score(i);
     }
     __syncthreads();
-    rank_image(args.means, rows, Ties::kFirst, order);
+    rank_image([&](int64_t i) { return means[i]; }, rows, Ties::kFirst, order);
     for (int64_t r = rows.begin; r < rows.end; ++r) {
         const int64_t i = order[r];
         if (groups[i] != i) continue;  // the same for all threads: nobody writes it any more
@@ -45,7 +49,12 @@ __global__ void __launch_bounds__(kThreads)
         }
         __syncthreads();
     }
-    for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) write_person(args, rows, i);
+    for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) {
+        next[i - rows.begin] = next_of_group(groups, rows, i);
+    }
+    __syncthreads();
+    const PoseGroups rings = {groups, next, rows.begin};
+    for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) write_person(args, rings, i);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "core/exp.h"
+#include "core/exp_rows.h"
 #include "core/ranked_people.h"
 
 namespace pyposeops {
@@ -80,8 +80,8 @@ struct PosePeople {
 
 POSEOPS_HD double at_most(double value, double limit) { return value < limit ? value : limit; }
 
-// Whether person j is the picked person i once more: their similarity exceeds gamma or enough joints match. No term is
-// negative, so that summing ends as soon as either is certain. A joint with a coordinate that is NaN adds nothing.
+// Whether person j is the picked person i once more: their similarity exceeds gamma or enough joints match. No term
+// is negative, so that summing ends as soon as either is certain. A joint with a coordinate that is NaN adds nothing.
 POSEOPS_HD bool is_same_person(const PosePeople& people, int64_t i, int64_t j) {
     const PoseNmsRule& rule = people.rule;
     const bool paper = rule.variant == PoseNmsVariant::kPaper;
@@ -96,7 +96,8 @@ POSEOPS_HD bool is_same_person(const PosePeople& people, int64_t i, int64_t j) {
         const double distance = sqrt(squared);
         const double scale = people.factor(JointFactor::kDistanceScale, k);
         const double exponent = (paper ? squared : distance) / (rule.delta2 * scale);
-        similarity += rule.mu * people.factor(JointFactor::kDistanceWeight, k) * exp_nonpositive(-exponent);
+        similarity +=
+            rule.mu * people.factor(JointFactor::kDistanceWeight, k) * exp_nonpositive_in_rows(-exponent);
         const bool close =
             paper ? fabs(dx) <= people.surroundings(i, 0) / 2.0 && fabs(dy) <= people.surroundings(i, 1) / 2.0
                   : distance <= 1.0;
@@ -115,7 +116,8 @@ POSEOPS_HD bool is_same_person(const PosePeople& people, int64_t i, int64_t j) {
 constexpr double kFarExponent = 6.0;
 constexpr double kFarShare = 0.00247876;  // exp(-6), rounded up
 
-// Joint k beside the picked person: the squared distance from which on it is far, and what it then adds at most, or else.
+// Joint k beside the picked person: the squared distance from which on it is far, and what it then adds at most, or
+// else.
 struct JointBound {
     double far_squared;
     double if_near;
@@ -149,10 +151,27 @@ struct MergedJoint {
     double score;
 };
 
-// Joint k of picked person i: the mean over those of his group who have it close to his, weighted by their scores, with the
-// mean of the scores weighted in the same way. groups[j]: the picked person of whose group j is.
-POSEOPS_HD MergedJoint merged_joint(const PosePeople& people, const int64_t* groups, PersonRows rows,
-                                    int64_t i, int64_t k) {
+// The groups of an image as rings. picked[j] is the picked person of whose group j is, next[j - first] who comes
+// after j in the group: the next row of it, and after the last one the first.
+struct PoseGroups {
+    const int64_t* picked;
+    const int64_t* next;
+    int64_t first;  // row of the image
+};
+
+POSEOPS_HD int64_t next_of_group(const int64_t* picked, PersonRows rows, int64_t j) {
+    int64_t next = j + 1;
+    while (next < rows.end && picked[next] != picked[j]) ++next;
+    if (next < rows.end) return next;
+    next = rows.begin;
+    while (picked[next] != picked[j]) ++next;
+    return next;
+}
+
+// Joint k of picked person i: the mean over those of the group who have it close to i, weighted by their scores,
+// with the mean of the scores weighted in the same way.
+POSEOPS_HD MergedJoint merged_joint(const PosePeople& people, const PoseGroups& groups, int64_t i,
+                                    int64_t k) {
     const MergedJoint own = {people.coord(i, k, 0), people.coord(i, k, 1), people.score(i, k)};
     if (!people.rule.merge) return own;
     const double reach = at_most(people.reference_distance(i), people.rule.merge_limit);
@@ -160,19 +179,21 @@ POSEOPS_HD MergedJoint merged_joint(const PosePeople& people, const int64_t* gro
     double y = 0.0;
     double squares = 0.0;
     double sum = 0.0;
-    for (int64_t j = rows.begin; j < rows.end; ++j) {
-        if (groups[j] != i) continue;
+    int64_t j = i;
+    do {
         const double other_x = people.coord(j, k, 0);
         const double other_y = people.coord(j, k, 1);
         const double dx = other_x - own.x;
         const double dy = other_y - own.y;
-        if (!(sqrt(dx * dx + dy * dy) <= reach)) continue;
-        const double score = people.score(j, k);
-        x += score * other_x;
-        y += score * other_y;
-        squares += score * score;
-        sum += score;
-    }
+        if (sqrt(dx * dx + dy * dy) <= reach) {
+            const double score = people.score(j, k);
+            x += score * other_x;
+            y += score * other_y;
+            squares += score * score;
+            sum += score;
+        }
+        j = groups.next[j - groups.first];
+    } while (j != i);
     if (!(sum > 0.0)) return own;  // a coordinate that is NaN is close to nobody's
     return {x / sum, y / sum, squares / sum};
 }

@@ -4,9 +4,9 @@
 // scores    (N,)     float32 or float64
 // offsets   (B + 1,) int32 or int64: image b has the people [offsets[b], offsets[b + 1]); no data: one image
 // keep      (N,)     bool, output: the first max_dets of each image
-// order     (N,)     int64, output: the rows of the people by image: first the picked ones, in turn, then the others by
-//                    falling new score
-// rescored  (N,)     output, dtype of scores: a picked one's score when he was picked, the others' in the end
+// order     (N,)     int64, output: the rows of the people by image: first the picked ones, in turn, then the others
+//                    by falling new score
+// rescored  (N,)     output, dtype of scores: those of the picked when they were picked, of the others in the end
 // scratch   (2, N)   float64, CUDA only
 //
 // Everything is computed in float64.

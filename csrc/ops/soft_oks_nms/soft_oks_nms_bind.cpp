@@ -17,13 +17,6 @@ ScoreDecay checked_decay(int decay, double threshold) {
     return static_cast<ScoreDecay>(decay);
 }
 
-void check_scratch(const TensorView& scratch, const TensorView& keypoints) {
-    check_shape(scratch, "scratch", {2, keypoints.shape[0]}, "(2, N)");
-    check_dtype(scratch, "scratch", {DType::kFloat64});
-    check_same_device(scratch, "scratch", keypoints, "keypoints");
-    POSEOPS_CHECK(scratch.is_contiguous(), "scratch", "contiguous memory", "other strides");
-}
-
 void pick(py::handle keypoints, py::handle scores, py::handle areas, py::handle sigmas, py::handle offsets,
           py::handle confidences, double threshold, double confidence_threshold, int64_t max_dets, int decay,
           int ties, py::handle keep, py::handle order, py::handle rescored, py::handle scratch) {
@@ -59,7 +52,7 @@ void pick(py::handle keypoints, py::handle scores, py::handle areas, py::handle 
     check_person_output(args.rescored, "rescored", points.view(), {args.scores.dtype});
     if (points->device.type != DeviceType::kCpu) {
         args.scratch = view_or_none(memory);
-        check_scratch(args.scratch, points.view());
+        check_person_scratch(args.scratch, points.view());
     }
     if (points->shape[0] == 0) return;
     run_on_device(points->device, args, &soft_oks_nms_cpu, &soft_oks_nms_cuda);

@@ -1,5 +1,5 @@
-// CPU: images in parallel. With the Gaussian rule every similarity matters: those of a picked person with all others are
-// summed in vectors. With the linear rule most pairs are told apart by their first joints.
+// CPU: images in parallel. With the Gaussian rule every similarity matters: those of a picked person with all others
+// are summed in vectors. With the linear rule most pairs are told apart by their first joints.
 #include "core/exp_rows.h"
 #include "core/parallel.h"
 #include "core/ranked_people_cpu.h"
@@ -12,18 +12,19 @@ namespace {
 // People below which a second thread does not pay.
 constexpr int64_t kPeoplePerThread = 64;
 
-// A thread's memory for images of up to `most` people. Everywhere here a person goes by the rank of his first score, so that
-// those who are picked early stand in front; `rows` says where he is among all people.
+// A thread's memory for images of up to `most` people. Everywhere here a person goes by the rank of the first score,
+// so that those who are picked early stand in front; `rows` says where that is among all people.
 struct Workspace {
-    Scratch<double> scores, areas, sums, coords, variances;
+    Scratch<double> scores, areas, scales, sums, coords, weights;
     Scratch<int64_t> rows, order, merged;
 
     POSEOPS_INLINE Workspace(int64_t most, int64_t joints)
         : scores(most),
-          areas(most),
-          sums(most),
-          coords(2 * joints * most),
-          variances(joints),
+          areas(row_length(most)),
+          scales(row_length(most)),
+          sums(row_length(most)),
+          coords(2 * joints * row_length(most)),
+          weights(joints),
           rows(most),
           order(most),
           merged(most) {}
@@ -44,37 +45,48 @@ POSEOPS_INLINE void rank(const SoftOksNmsArgs& args, PersonRows rows, Workspace&
     }
 }
 
-// Their joints, joint by joint.
+// Their joints, joint by joint, and to the end of the rows people without size at the origin.
 template <class T>
 POSEOPS_INLINE void gather(const OksPeople& people, int64_t count, Workspace& work) {
     const TensorView& points = people.keypoints;
+    const int64_t length = row_length(count);
+    for (int64_t i = count; i < length; ++i) {
+        work.areas[i] = 0.0;
+        for (int64_t row = 0; row < 2 * people.joints(); ++row) work.coords[row * length + i] = 0.0;
+    }
     for (int64_t i = 0; i < count; ++i) {
         work.areas[i] = person_value(people.areas, work.rows[i]);
         const T* const person = points.as<const T>() + work.rows[i] * points.strides[0];
         for (int64_t k = 0; k < people.joints(); ++k) {
-            work.coords[2 * k * count + i] = static_cast<double>(person[k * points.strides[1]]);
-            work.coords[(2 * k + 1) * count + i] =
+            work.coords[2 * k * length + i] = static_cast<double>(person[k * points.strides[1]]);
+            work.coords[(2 * k + 1) * length + i] =
                 static_cast<double>(person[k * points.strides[1] + points.strides[2]]);
         }
     }
 }
 
-// work.sums of people [first, count): exp(-e) of all joints, beside person `picked`.
+// work.sums from person `first` on: exp(-e) of all joints, beside person `picked`.
 POSEOPS_INLINE void sum_similarities(Workspace& work, int64_t joints, int64_t picked, int64_t first,
                                      int64_t count) {
     double* const sums = work.sums.data();
+    double* const scales = work.scales.data();
     const double* const areas = work.areas.data();
-    for (int64_t i = first; i < count; ++i) sums[i] = 0.0;
+    const int64_t begin = vector_begin(first);
+    const int64_t length = row_length(count);
+    for (int64_t i = begin; i < length; ++i) {
+        sums[i] = 0.0;
+        scales[i] = 1.0 / ((areas[picked] + areas[i]) / 2.0 + kOksEps);
+    }
     for (int64_t k = 0; k < joints; ++k) {
-        const double* const x = work.coords.data() + 2 * k * count;
-        const double* const y = x + count;
+        const double* const x = work.coords.data() + 2 * k * length;
+        const double* const y = x + length;
         const double own_x = x[picked];
         const double own_y = y[picked];
-        const double own_area = areas[picked];
-        const double variance = work.variances[k];
-        for (int64_t i = first; i < count; ++i) {
-            const double area = (own_area + areas[i]) / 2.0;
-            sums[i] += exp_nonpositive_in_rows(-oks_exponent(x[i] - own_x, y[i] - own_y, variance, area));
+        const double weight = work.weights[k];
+        for (int64_t i = begin; i < length; ++i) {
+            const double dx = x[i] - own_x;
+            const double dy = y[i] - own_y;
+            sums[i] += exp_nonpositive_in_rows(-((dx * dx + dy * dy) * weight * scales[i]));
         }
     }
 }
@@ -135,7 +147,7 @@ POSEOPS_INLINE void pick(const SoftOksNmsArgs& args) {
     const int64_t images = image_count(args.offsets);
     parallel_for(images, kPeoplePerThread * images / people + 1, [&](int64_t begin, int64_t end) {
         Workspace work(most, joints);
-        for (int64_t k = 0; k < joints; ++k) work.variances[k] = args.people.variance(k);
+        for (int64_t k = 0; k < joints; ++k) work.weights[k] = 0.5 / args.people.variance(k);
         for (int64_t b = begin; b < end; ++b) {
             pick_people<T>(args, limit, rows_of_image(args.offsets, people, b), work);
         }

@@ -1,5 +1,5 @@
-// soft_oks_nms on CUDA: a block per image. In each turn the scores of all people who are left fall beside the picked one, a
-// thread for each, and then their ranks are counted anew.
+// soft_oks_nms on CUDA: a block per image. In each turn the scores of all people who are left fall beside the picked
+// one, a thread for each, and then their ranks are counted anew.
 #include "core/cuda/launch.cuh"
 #include "core/cuda/ranked_people.cuh"
 #include "ops/soft_oks_nms/soft_oks_nms.h"
@@ -9,8 +9,8 @@ namespace {
 
 constexpr int kThreads = 128;
 
-// Puts order[first, end) in order of falling `scores`, equal ones by their places so far. `other` has room for as many.
-// Ends with a barrier.
+// Puts order[first, end) in order of falling `scores`, equal ones by their places so far. `other` has room for as
+// many. Ends with a barrier.
 __device__ void rank_again(const double* scores, int64_t first, int64_t end, Ties ties, int64_t* order,
                            int64_t* other) {
     for (int64_t s = first + threadIdx.x; s < end; s += kThreads) {
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t i = rows.begin + threadIdx.x; i < rows.end; i += kThreads) {
         scores[i] = person_value(args.scores, i);
     }
-    rank_image(args.scores, rows, args.ties, order);
+    rank_image([&](int64_t i) { return person_value(args.scores, i); }, rows, args.ties, order);
     for (int64_t turn = 0; turn < args.max_dets && rows.begin + turn + 1 < rows.end; ++turn) {
         const int64_t picked = order[rows.begin + turn];
         const int64_t first = rows.begin + turn + 1;

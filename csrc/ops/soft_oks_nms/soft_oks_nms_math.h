@@ -17,7 +17,7 @@ POSEOPS_HD OksLimit decay_limit(ScoreDecay decay, double threshold, int64_t join
 // What the score is multiplied by; 1 for a similarity that is NaN.
 POSEOPS_HD double decay_factor(double similarity, ScoreDecay decay, double threshold) {
     if (decay == ScoreDecay::kLinear) return similarity >= threshold ? 1.0 - similarity : 1.0;
-    const double factor = exp_nonpositive(-(similarity * similarity) / threshold);
+    const double factor = exp_nonpositive_in_rows(-(similarity * similarity) / threshold);
     return factor == factor ? factor : 1.0;
 }
 
