@@ -15,6 +15,7 @@ namespace py = pybind11;
 namespace pyposeops {
 
 void bind_adaptive_wing_loss(py::module_& module);
+void bind_assignment(py::module_& module);
 void bind_associative_embedding_loss(py::module_& module);
 void bind_coco(py::module_& module);
 void bind_coco_records(py::module_& module);
@@ -88,6 +89,7 @@ PYBIND11_MODULE(_core, module) {
     module.def("forget_torch_tensor_type", &forget_torch_tensor_type);
 
     bind_adaptive_wing_loss(module);
+    bind_assignment(module);
     bind_associative_embedding_loss(module);
     bind_coco(module);
     bind_coco_records(module);

@@ -20,6 +20,15 @@ from pyposeops.metrics.person_sizes import (
     segment_sizes,
     torso_sizes,
 )
+from pyposeops.metrics.posetrack_ap import PoseTrackAp, posetrack_ap
+from pyposeops.metrics.posetrack_data import (
+    POSETRACK_JOINTS,
+    TrackResults,
+    TrackTruths,
+    read_posetrack_results,
+    read_posetrack_truths,
+)
+from pyposeops.metrics.posetrack_mota import PoseTrackMota, posetrack_mota
 from pyposeops.metrics.sticks import (
     FLIC_JOINTS,
     FLIC_STICKS,
@@ -42,6 +51,8 @@ if TYPE_CHECKING:
     from pyposeops.metrics.keypoint_ap import KeypointAP as KeypointAP
     from pyposeops.metrics.plots import plot_accuracy_curves as plot_accuracy_curves
     from pyposeops.metrics.plots import plot_precision_recall as plot_precision_recall
+    from pyposeops.metrics.posetrack_metrics import MOTA as MOTA
+    from pyposeops.metrics.posetrack_metrics import PoseTrackAP as PoseTrackAP
 
 __all__ = [
     "FLIC_JOINTS",
@@ -52,6 +63,7 @@ __all__ = [
     "MPII_JOINTS",
     "MPII_PARTS",
     "PCKH_CONVENTIONS",
+    "POSETRACK_JOINTS",
     "AccuracyCurve",
     "COCOeval",
     "KeypointResults",
@@ -62,8 +74,12 @@ __all__ = [
     "Pck",
     "Pckh",
     "Pcp",
+    "PoseTrackAp",
+    "PoseTrackMota",
     "Stick",
     "SwapRates",
+    "TrackResults",
+    "TrackTruths",
     "TrainingAccuracy",
     "area_under_curve",
     "box_sizes",
@@ -79,6 +95,10 @@ __all__ = [
     "pckh",
     "pcp",
     "pdj",
+    "posetrack_ap",
+    "posetrack_mota",
+    "read_posetrack_results",
+    "read_posetrack_truths",
     "segment_sizes",
     "stick_parts",
     "torso_sizes",
@@ -88,6 +108,7 @@ __all__ = [
 _OPTIONAL = {
     **dict.fromkeys(("PCK", "PCP", "PDJ", "DistanceCurve", "PCKh"), "joint_metrics"),
     "KeypointAP": "keypoint_ap",
+    **dict.fromkeys(("MOTA", "PoseTrackAP"), "posetrack_metrics"),
     **dict.fromkeys(("plot_accuracy_curves", "plot_precision_recall"), "plots"),
 }
 

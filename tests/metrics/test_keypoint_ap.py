@@ -20,6 +20,9 @@ from tests.conftest import REPOSITORY
 from tests.metrics.distributed_worker import of_image, people, reference, update
 from tests.property_tests import given, settings, st
 
+# What a metric without people says is wanted here.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")
+
 
 def numbers(figures: dict[str, torch.Tensor]) -> dict[str, Any]:
     return {name: value.tolist() for name, value in figures.items()}
