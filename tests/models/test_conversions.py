@@ -1,5 +1,9 @@
 """Names of other code bases become ours."""
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,6 +58,49 @@ def test_a_public_checkpoint_becomes_a_state_dict_of_ours(weights: dict[str, Ten
     converted = convert_state_dict("pose_resnet18", content, **OPTIONS)
     assert same(converted, weights)
     create_model("pose_resnet18", num_joints=3, **OPTIONS).load_state_dict(converted)
+
+
+def mmposes_mspn(name: str) -> str:
+    """mmpose's name of a tensor of ours."""
+    name = re.sub(r"^top\.conv\.", "backbone.top.top.0.", name)
+    if head := re.match(r"stage(\d)\.upsample\.up(\d)\.res_conv(\d)\.", name):
+        stage, unit, layer = map(int, head.groups())
+        place = f"head.predict_layers.{4 * stage + unit - 1}.conv_layers.{layer - 1}."
+        return place + name[head.end() :]
+    name = re.sub(r"^stage", "backbone.multi_stage_mspn.", name)
+    name = re.sub(r"conv_bn_relu(\d)\.(conv|bn)", r"\2\1", name)
+    return name.replace(".u_skip.", ".in_skip.").replace(".skip", ".out_skip")
+
+
+def mks0601s_integral(name: str) -> str:
+    layer = re.match(r"head\.features\.(\d)\.", name)
+    if layer is None:
+        return name
+    place = "head.final_layer." if layer[1] == "9" else f"head.deconv_layers.{layer[1]}."
+    return place + name[layer.end() :]
+
+
+def mmposes_integral(name: str) -> str:
+    inside = name.startswith(("deconv_layers.", "final_layer."))
+    return f"head.simplebaseline_head.{name}" if inside else f"backbone.{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "theirs", "more"),
+    [
+        ("mspn3_mmpose", {**TRUNK, "channels": 8}, mmposes_mspn, ()),
+        ("integral_resnet50", OPTIONS, mks0601s_integral, ()),
+        ("integral_mmpose_res50", OPTIONS, mmposes_integral, ("head.linspace_x", "head.linspace_y")),
+        ("pose_resnet50", OPTIONS, "preact.{}".format, ()),
+    ],
+)
+def test_other_names_become_ours(
+    name: str, options: dict[str, Any], theirs: Callable[[str], str], more: tuple[str, ...]
+):
+    weights = create_model(name, num_joints=3, **options).state_dict()
+    content = {theirs(own): value for own, value in weights.items()} | dict.fromkeys(more, torch.zeros(1))
+    assert len(content) == len(weights) + len(more)
+    assert same(convert_state_dict(name, content, **options), weights)
 
 
 @pytest.mark.parametrize("name", ["cpn50", "fastpose_res50", "deeppose_resnet50", "integral_resnet50"])
