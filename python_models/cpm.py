@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from python_models.errors import UserError
+from python_models.errors import UserError, require_positive
 from python_models.resnet import init_he, init_normal
 from python_models.zoo import ModelInfo, register_model
 
@@ -65,6 +65,7 @@ class ConvolutionalPoseMachine(nn.Module):
         width: int = 128,
     ) -> None:
         super().__init__()
+        require_positive(stages=stages)
         if pooling not in ("caffe", "port"):
             raise UserError(f"pooling: expected caffe or port, got {pooling!r}")
         self.stages, maps, context = stages, num_joints + 1, width // 4

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from python_models.errors import UserError
 from python_models.resnet import init_normal
 from python_models.zoo import ModelInfo, register_model
 
@@ -108,6 +109,8 @@ class ConvolutionalPoseMachineMMPose(nn.Module):
 
     def __init__(self, *, num_joints: int, stages: int = 6, width: int = 128) -> None:
         super().__init__()
+        if stages < 2:
+            raise UserError(f"stages: expected 2 or more, got {stages}")
         self.backbone = Backbone(num_joints, stages, width)
         init_normal(self, INIT_STD)
 

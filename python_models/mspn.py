@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from python_models.errors import require_positive
 from python_models.resnet import DEPTHS, init_he
 from python_models.zoo import ModelInfo, register_model
 
@@ -195,6 +196,7 @@ class MultiStagePoseNetwork(nn.Module):
         blocks: Sequence[int] = DEPTHS[50][1],
     ) -> None:  # fmt: skip
         super().__init__()
+        require_positive(stages=stages)
         self.top = nn.Module()
         self.top.conv = Conv(3, width, 7, 2, relu=True, bias=bias)
         self.stages = stages

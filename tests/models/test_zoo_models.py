@@ -110,6 +110,19 @@ def test_any_number_of_stacks_from_one_on(name: str):
         create_model(name, stacks=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "least"), [("cpm", 1), ("cpm_mmpose", 2), ("mspn1", 1), ("mspn1_mmpose", 1)]
+)
+def test_any_number_of_stages_from_the_least_on(name: str, least: int):
+    per_stage = 4 if name.startswith("mspn") else 1
+    with torch.device("meta"):
+        for stages in (least, 5):
+            outputs = outputs_of(create_model(name, stages=stages)(torch.zeros(2, 3, 64, 64)))
+            assert len(outputs) == stages * per_stage
+    with pytest.raises(UserError, match=f"stages: expected {least} or more, got {least - 1}"):
+        create_model(name, stages=least - 1)
+
+
 def losses_of_training(network: nn.Module, crops: Tensor, dtype: torch.dtype | None = None) -> list[float]:
     """Losses of a few steps along the gradient, which every weight has; each step is to lower the loss by 1 %."""
     network.train()
