@@ -80,7 +80,7 @@ def oks_loss(
     counts = visibility > 0
     any_counts = counts.any(-1)
     if logarithm:
-        losses = _negative_log(pred, target.detach(), counts, area.detach(), spread)
+        losses = _negative_log(pred, target.detach(), counts, any_counts, area.detach(), spread)
     else:
         people, joints = pred.shape[:-2].numel(), pred.shape[-2]
         one = (people, 1)  # a detection and a ground truth per "image"
@@ -96,12 +96,13 @@ def oks_loss(
     return weighted_mean(losses, any_counts.to(losses.dtype), code)
 
 
-def _negative_log(pred: Tensor, target: Tensor, counts: Tensor, area: Tensor, spread: Tensor) -> Tensor:
-    """-ln OKS without underflow; 0 for people without joints that count."""
+def _negative_log(
+    pred: Tensor, target: Tensor, counts: Tensor, any_counts: Tensor, area: Tensor, spread: Tensor
+) -> Tensor:
+    """-ln OKS without underflow; finite for people without joints that count."""
     difference = torch.where(counts[..., None], pred - target.to(pred.dtype), 0.0)
-    exponent = -oks_exponent(difference, spread, area.to(pred.dtype)[..., None])
+    exponent = oks_exponent(difference, spread, area.to(pred.dtype)[..., None])
     # a person without joints that count: one term of 0 in place of none, since the gradient of -inf is NaN
-    nobody = ~counts.any(-1)
-    exponent = torch.where(counts | nobody[..., None], exponent, -torch.inf)
-    number = torch.where(nobody, pred.shape[-2], counts.sum(-1)).to(pred.dtype)
-    return number.log() - torch.logsumexp(exponent, -1)
+    exponent = torch.where(counts | ~any_counts[..., None], exponent, torch.inf)
+    number = torch.where(any_counts, counts.sum(-1), 1).to(pred.dtype)
+    return number.log() - torch.logsumexp(-exponent, -1)
