@@ -134,7 +134,9 @@ def oks_matrix(
         "truth_offsets": truth_offsets,
     }
     _check_given(scale, unlabelled, given)
-    sigmas = torch.as_tensor(sigmas, device=detections.device)
+    # numbers as they are: float32 would move float64 similarities by 1e-8
+    exact = sigmas.dtype if isinstance(sigmas, Tensor) else torch.float64
+    sigmas = torch.as_tensor(sigmas, dtype=exact, device=detections.device)
     people: list[Tensor | None] = [truths, areas, visibility, boxes, detection_areas, detection_scores]
     single = detection_offsets is None and detections.ndim == 3
     if single:

@@ -61,6 +61,13 @@ def test_area_of_zero_forgives_nothing(device):
     assert math.isnan(pair(device, [[3.0, 4.0]], [[3.0, 4.0]], areas=nought - 1))
 
 
+def test_sigmas_may_be_numbers(generator):
+    data = people(generator)
+    numbers = {**options(data, "gt"), "sigmas": data["sigmas"].tolist()}
+    got = oks_matrix(data["detections"], data["truths"], **numbers)
+    assert_same(got, call(data, "gt"), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_does_not_count_may_hold_anything(device, generator, variant):
     data = {name: v.to(device) for name, v in people(generator).items()}
