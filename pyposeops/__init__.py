@@ -37,6 +37,7 @@ from pyposeops.ops.heatmap_peaks import Peaks, heatmap_peaks
 from pyposeops.ops.image_arena import ImageArena
 from pyposeops.ops.joints_mse_loss import joints_mse_loss
 from pyposeops.ops.keypoint_bins import KeypointBins, keypoint_bins
+from pyposeops.ops.nearby_joints_nms import NearbyJointsNms, nearby_joints_nms
 from pyposeops.ops.offset_heatmap import OffsetHeatmaps, offset_heatmap
 from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
@@ -66,6 +67,7 @@ __all__ = [
     "ImageArena",
     "KeypointBins",
     "Keypoints",
+    "NearbyJointsNms",
     "OffsetHeatmaps",
     "OksNms",
     "PartAffinityFields",
@@ -107,6 +109,7 @@ __all__ = [
     "joints_mse_loss",
     "keypoint_bins",
     "keypoint_boxes",
+    "nearby_joints_nms",
     "nn",
     "offset_heatmap",
     "ohkm_loss",

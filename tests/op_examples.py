@@ -268,6 +268,15 @@ EXAMPLES: dict[str, Example] = {
         gradient=("keypoints",),
         batched=("keypoints",),
     ),
+    "nearby_joints_nms": Example(
+        lambda dtype: {
+            "keypoints": _points(4, 5).to(dtype),
+            "scores": torch.tensor([0.4, 0.9, 0.4, 0.7], dtype=dtype),
+            "distance_threshold": 0.4,
+        },
+        batched=("keypoints", "scores"),
+        dtypes=(torch.float32, torch.float64),
+    ),
     "offset_heatmap": Example(
         lambda dtype: {
             "keypoints": _points(2, 3, 5).to(dtype),

@@ -115,3 +115,27 @@ def parametric_pose_nms(
             merged_scores[best] = pose_scores
             person_scores[best] = pose_scores.mean() + box_scores[best] + 1.25 * pose_scores.max()
     return merged, merged_scores, person_scores, keep
+
+
+def nearby_joints_nms(keypoints: Array, scores: Array, offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Who is kept, (N,), in DEKR's manner with its numbers: all distances of an image at once, then a loop."""
+    keep = np.zeros(len(scores), bool)
+    for begin, end in pairwise(offsets):
+        poses, own_scores = keypoints[begin:end], scores[begin:end]
+        diagonal = np.linalg.norm(poses.max(1) - poses.min(1), axis=1)
+        distance = np.linalg.norm(poses[:, None] - poses, axis=3)
+        close = (distance < 0.05 * diagonal[:, None, None]).sum(2) > keypoints.shape[1] // 2
+        suppressed = np.zeros(end - begin, bool)
+        order = np.argsort(-own_scores, kind="stable")
+        kept = []
+        for i in order:
+            if suppressed[i]:
+                continue
+            members = np.flatnonzero(close[i])
+            best = members[np.argmax(own_scores[members])]
+            if not suppressed[best]:
+                kept.append(best)
+                suppressed |= close[i]
+        kept = sorted(kept, key=lambda i: -own_scores[i])
+        keep[begin + np.array(kept[:30], int)] = True
+    return keep

@@ -28,6 +28,7 @@ void bind_heatmap_decode(py::module_& module);
 void bind_heatmap_nms(py::module_& module);
 void bind_heatmap_peaks(py::module_& module);
 void bind_joints_mse_loss(py::module_& module);
+void bind_nearby_joints_nms(py::module_& module);
 void bind_offset_heatmap(py::module_& module);
 void bind_oks_matrix(py::module_& module);
 void bind_oks_nms(py::module_& module);
@@ -102,6 +103,7 @@ PYBIND11_MODULE(_core, module) {
     bind_heatmap_nms(module);
     bind_heatmap_peaks(module);
     bind_joints_mse_loss(module);
+    bind_nearby_joints_nms(module);
     bind_offset_heatmap(module);
     bind_oks_matrix(module);
     bind_oks_nms(module);

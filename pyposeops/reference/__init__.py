@@ -12,6 +12,7 @@ from pyposeops.reference.heatmap_decode import heatmap_decode
 from pyposeops.reference.heatmap_nms import heatmap_nms
 from pyposeops.reference.heatmap_peaks import heatmap_peaks
 from pyposeops.reference.joints_mse_loss import joints_mse_loss
+from pyposeops.reference.nearby_joints_nms import nearby_joints_nms
 from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.oks_matrix import oks_matrix
 from pyposeops.reference.oks_nms import oks_nms
@@ -36,6 +37,7 @@ __all__ = [
     "heatmap_nms",
     "heatmap_peaks",
     "joints_mse_loss",
+    "nearby_joints_nms",
     "offset_heatmap",
     "oks_matrix",
     "oks_nms",
