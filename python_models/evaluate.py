@@ -195,7 +195,8 @@ def evaluate(
 
     Args:
         weights: path or URL of a checkpoint.
-        data: "generated" (people unseen in training), a COCO keypoint JSON, or a folder with one (or with val/).
+        data: "generated" (people unseen in training), a COCO keypoint JSON, a folder with one (or with val/), or
+            NAME:PATH, a published set by its name and folder, as in lsp:data/lsp_dataset; see docs/data.md.
         images: folder of the images, where it is not the folder of the JSON file.
         model: name in the zoo, for checkpoints that do not name their model.
         out: JSON file to write.

@@ -18,7 +18,8 @@ class TrainSettings:
 
     Args:
         model: name in the zoo; see `python -m python_models list`.
-        data: "generated", a COCO keypoint JSON, or a folder with one (or with train/ and val/).
+        data: "generated", a COCO keypoint JSON, a folder with one (or with train/ and val/), or NAME:PATH, a
+            published set by its name and folder, as in lsp:data/lsp_dataset; see docs/data.md.
         images: folder of the images, where it is not the folder of the JSON file.
         val: what to score on after each epoch; by default the split val of `data`, where there is one.
         val_images: folder of the images of `val`.

@@ -1,9 +1,25 @@
-"""Opening the data that a command line names: `generated`, or people in COCO form."""
+"""Opening the data that a command line names: `generated`, people in COCO form, or `NAME:PATH`, a published set."""
 
-from python_models.data import CocoKeypoints, GeneratedPeople, PoseDataset, Skeleton, has_split
-from python_models.errors import UserError
+from pathlib import Path
+
+from python_models.data import (
+    CocoKeypoints,
+    GeneratedPeople,
+    LeedsSports,
+    LeedsSportsExtended,
+    PoseDataset,
+    PublishedDataset,
+    Skeleton,
+    has_split,
+)
+from python_models.errors import UserError, unknown_name
 
 GENERATED = "generated"
+# What may stand before the colon of NAME:PATH.
+PUBLISHED: dict[str, type[PublishedDataset]] = {
+    "lsp": LeedsSports,
+    "lspet": LeedsSportsExtended,
+}
 # Seeds of generated people: what a model is scored on was never trained on.
 TRAIN_SEED, VAL_SEED, TEST_SEED = 1, 2, 3
 
@@ -12,12 +28,15 @@ def open_training_data(data: str, *, images: str | None, count: int) -> PoseData
     """The people to train on; `count` of them where they are generated."""
     if data == GENERATED:
         return GeneratedPeople(TRAIN_SEED, count)
+    named = _published(data)
+    if named is not None:
+        return _open_published(*named, images, wanted="train")
     return CocoKeypoints(data, images, split="train" if has_split(data, "train") else None)
 
 
 def open_validation_data(data: str, val: str | None, *, images: str | None, count: int) -> PoseDataset | None:
     """The people to score on: `val` where given, else the split `val` of `data`, else none."""
-    if val is None and data != GENERATED and not has_split(data, "val"):
+    if val is None and data != GENERATED and not _has_val(data):
         return None
     return open_evaluation_data(val or data, images=images, count=count)
 
@@ -26,7 +45,36 @@ def open_evaluation_data(data: str, *, images: str | None, count: int) -> PoseDa
     """The people of `data` itself, or of its split `val` where it has one."""
     if data == GENERATED:
         return GeneratedPeople(VAL_SEED, count)
+    named = _published(data)
+    if named is not None:
+        return _open_published(*named, images, wanted="val" if _has_val(data) else "train")
     return CocoKeypoints(data, images, split="val" if has_split(data, "val") else None)
+
+
+def _published(data: str) -> tuple[type[PublishedDataset], Path] | None:
+    """Take NAME:PATH apart; None for a plain path, among which are those of Windows and files with a colon."""
+    name, colon, path = data.partition(":")
+    if not colon or len(name) == 1 or not name.isalnum() or Path(data).exists():
+        return None
+    if name not in PUBLISHED:
+        raise unknown_name("data set", name, PUBLISHED)
+    if not Path(path).exists():
+        raise UserError(f"data {data}: no such file or folder {path!r}")
+    return PUBLISHED[name], Path(path)
+
+
+def _has_val(data: str) -> bool:
+    named = _published(data)
+    return has_split(data, "val") if named is None else "val" in named[0].splits(named[1])
+
+
+def _open_published(
+    kind: type[PublishedDataset], path: Path, images: str | None, *, wanted: str
+) -> PoseDataset:
+    splits = kind.splits(path)
+    if wanted not in splits:
+        raise UserError(f"data {path}: has no people for {wanted!r}; it has {', '.join(splits) or 'none'}")
+    return kind(path, images, split=wanted)
 
 
 def check_same_joints(trained: Skeleton, labelled: Skeleton) -> None:

@@ -2,25 +2,24 @@
 
 from python_models.data.annotation_file import AnnotationError, find_annotations, has_split
 from python_models.data.augment import Augmentation, AugmentationDraw
-from python_models.data.coco import CocoKeypoints, read_image
+from python_models.data.coco import CocoKeypoints
 from python_models.data.export import export_coco
 from python_models.data.generated import GeneratedPeople
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
+from python_models.data.lsp import LeedsSports, LeedsSportsExtended
 from python_models.data.packing import PackedSamples
+from python_models.data.photos import read_image
 from python_models.data.prepare import IMAGENET_MEAN, IMAGENET_STD, Batch, BatchPreparer
-from python_models.data.records import (
-    COCO_SKELETON,
-    ImageReadError,
-    PersonRecord,
-    PoseDataset,
-    Sample,
-    Skeleton,
-)
+from python_models.data.published import PublishedDataset
+from python_models.data.records import ImageReadError, PersonRecord, PoseDataset, Sample, Skeleton
+from python_models.data.skeletons import COCO_SKELETON, LSP_SKELETON, SKELETONS
 
 __all__ = [
     "COCO_SKELETON",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "LSP_SKELETON",
+    "SKELETONS",
     "AnnotationError",
     "Augmentation",
     "AugmentationDraw",
@@ -30,10 +29,13 @@ __all__ = [
     "EpochBatches",
     "GeneratedPeople",
     "ImageReadError",
+    "LeedsSports",
+    "LeedsSportsExtended",
     "PackedSamples",
     "PersonRecord",
     "PoseDataset",
     "PoseLoader",
+    "PublishedDataset",
     "Sample",
     "Skeleton",
     "derived_seed",

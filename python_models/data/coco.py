@@ -7,30 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from python_models.data.annotation_file import AnnotationFile, find_annotations
-from python_models.data.records import AREA_OF_BOX, ImageReadError, PersonRecord, PoseDataset, Skeleton
+from python_models.data.photos import PhotoDataset, missing_images
+from python_models.data.records import AREA_OF_BOX, PersonRecord, Skeleton
 
 
-def read_image(path: str | Path, *, honour_exif: bool = False) -> np.ndarray:
-    """Read an image file as a uint8 array (H, W, 3), RGB.
-
-    The stored pixels are taken as they are, because COCO's labels refer to them; with `honour_exif` a photo
-    is turned upright as its camera recorded.
-
-    Raises: ImageReadError, naming the file, if it is missing or OpenCV cannot decode it.
-    """
-    flags = cv2.IMREAD_COLOR if honour_exif else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imread(str(path), flags) if Path(path).is_file() else None
-    if image is None:
-        reason = "cannot be decoded as an image" if Path(path).is_file() else "no such image file"
-        raise ImageReadError(f"{path}: {reason}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-class CocoKeypoints(PoseDataset):
+class CocoKeypoints(PhotoDataset):
     """Labelled people of a COCO keypoint file, one record per person.
 
     People without a labelled joint, crowd regions (`iscrowd`) and boxes without extent are left out, as in
@@ -62,10 +46,9 @@ class CocoKeypoints(PoseDataset):
         self.skeleton = _skeleton(file, chosen)
         paths = _image_paths(file, Path(images) if images is not None else file.path.parent)
         self.records = self._people(file, chosen["id"], paths)
-        _check_image_files(file, self.records)
-
-    def load_image(self, record: PersonRecord) -> np.ndarray:
-        return read_image(str(record.image))
+        missing = missing_images(self.records)
+        if missing:
+            raise file.fault("images", f"field 'file_name': {missing}")
 
     def to_coco(self) -> dict[str, Any]:
         """Return the content of the file itself, so that crowds and unlabelled people count as in COCO."""
@@ -162,10 +145,3 @@ def _reason_to_leave_out(entry: Mapping[str, Any], record: PersonRecord) -> str 
     if (record.box_xywh[2:] <= 0).any():
         return "with an empty box"
     return None
-
-
-def _check_image_files(file: AnnotationFile, records: list[PersonRecord]) -> None:
-    missing = sorted({str(record.image) for record in records if not Path(str(record.image)).is_file()})
-    if missing:
-        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise file.fault("images", f"field 'file_name': no such file {missing[0]}{others}")

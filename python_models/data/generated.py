@@ -21,7 +21,8 @@ from python_models.data.people.surroundings import (
     paint_shadow,
 )
 from python_models.data.people.wardrobe import draw_outfit
-from python_models.data.records import AREA_OF_BOX, COCO_SKELETON, PersonRecord, PoseDataset
+from python_models.data.records import AREA_OF_BOX, PersonRecord, PoseDataset
+from python_models.data.skeletons import COCO_SKELETON
 
 
 class Scene(NamedTuple):

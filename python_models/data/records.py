@@ -11,26 +11,17 @@ import torch
 from torch.utils.data import Dataset
 
 from pyposeops import flip_order
+from pyposeops.metrics.keypoint_sets import COCO_17, CROWDPOSE_14
 from python_models.errors import UserError
 
-# Spread of human labels around the true joint, as a fraction of sqrt(area): COCO's published constants
-# (cocodataset.org, "keypoints eval") by joint name without its side.
-_PUBLISHED_SIGMAS = {
-    "nose": 0.026,
-    "eye": 0.025,
-    "ear": 0.035,
-    "shoulder": 0.079,
-    "elbow": 0.072,
-    "wrist": 0.062,
-    "hip": 0.107,
-    "knee": 0.087,
-    "ankle": 0.089,
-}
-# CrowdPose publishes 0.079 for head and neck; the names LSP, MPII and PoseTrack give to these places share
+# Spread of human labels around the true joint, as a fraction of sqrt(area), by joint name without its side.
+_COCO_STEMS = ("nose", "eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_PUBLISHED_SIGMAS = dict(zip(_COCO_STEMS, (COCO_17[0], *COCO_17[1::2]), strict=True))
+# CrowdPose publishes a value for head and neck; the names LSP, MPII and PoseTrack give to these places share
 # it. The pelvis lies between the hips and takes their value.
 _RELATED_SIGMAS = {
-    **dict.fromkeys(("head", "head_top", "head_bottom", "neck", "upper_neck", "thorax"), 0.079),
-    "pelvis": 0.107,
+    **dict.fromkeys(("head", "head_top", "head_bottom", "neck", "upper_neck", "thorax"), CROWDPOSE_14[-1]),
+    "pelvis": _PUBLISHED_SIGMAS["hip"],
 }
 # Joints nobody published a spread for (animals, hands): between the face and the limbs, near 0.067, the
 # mean over COCO's joints, but on the strict side, because a loose value hides errors.
@@ -40,30 +31,6 @@ DEFAULT_SIGMA = 0.05
 AREA_OF_BOX = 0.53
 
 _LOWER_BODY = ("hip", "knee", "ankle", "foot", "toe", "heel", "pelvis")
-
-COCO_JOINT_NAMES = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
-_COCO_LINKS = (
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9),
-    (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
-)  # fmt: skip
 
 
 def joint_side(name: str) -> str | None:
@@ -105,20 +72,24 @@ class Skeleton:
 
     @classmethod
     def from_names(
-        cls, name: str, joint_names: Sequence[str], links: Sequence[Sequence[int]] = ()
+        cls,
+        name: str,
+        joint_names: Sequence[str],
+        links: Sequence[Sequence[int]] = (),
+        sigmas: Sequence[float] | None = None,
     ) -> Skeleton:
         """Build a skeleton from joint names and 1-based links, as a COCO category holds them.
 
-        Partners come from the prefixes `left`/`right` (`left_ear` and `leftear` alike). Sigmas are COCO's
-        published ones where the name without its side is a COCO joint, CrowdPose's 0.079 for head, neck
-        and thorax, and `DEFAULT_SIGMA` otherwise.
+        Partners come from the prefixes `left`/`right` (`left_ear` and `leftear` alike). Sigmas that are not
+        given are COCO's published ones where the name without its side is a COCO joint, CrowdPose's for
+        head, neck and thorax, and `DEFAULT_SIGMA` otherwise.
         """
         return cls(
             name=name,
             joint_names=tuple(joint_names),
             flip_pairs=_flip_pairs(joint_names),
             limbs=tuple((int(first) - 1, int(second) - 1) for first, second in links),
-            sigmas=tuple(_sigma(joint) for joint in joint_names),
+            sigmas=tuple(map(_sigma, joint_names) if sigmas is None else sigmas),
         )
 
     @property
@@ -148,9 +119,6 @@ class Skeleton:
         links = [[first + 1, second + 1] for first, second in self.limbs]
         names = list(self.joint_names)
         return {"id": 1, "name": self.name, "supercategory": self.name, "keypoints": names, "skeleton": links}
-
-
-COCO_SKELETON = Skeleton.from_names("person", COCO_JOINT_NAMES, _COCO_LINKS)
 
 
 @dataclass

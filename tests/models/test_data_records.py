@@ -13,7 +13,7 @@ def test_coco_partners_limbs_and_sigmas_are_the_published_ones():
     assert COCO_SKELETON.flip_pairs == tuple((left, left + 1) for left in range(1, 17, 2))
     assert COCO_SKELETON.limbs[0] == (15, 13)
     published = [26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]
-    assert COCO_SKELETON.sigmas == tuple(value / 1000 for value in published)
+    assert COCO_SKELETON.sigmas == pytest.approx([value / 1000 for value in published])
 
 
 def test_names_without_underscore_have_partners():
@@ -35,7 +35,7 @@ def test_flip_order_is_its_own_inverse():
 
 def test_sigmas_of_other_sets_follow_the_joint_names():
     skeleton = Skeleton.from_names("person", ("head_top", "upper_neck", "pelvis", "left_ankle", "tailbase"))
-    assert skeleton.sigmas == (0.079, 0.079, 0.107, 0.089, DEFAULT_SIGMA)
+    assert skeleton.sigmas == pytest.approx((0.079, 0.079, 0.107, 0.089, DEFAULT_SIGMA))
 
 
 def test_a_joint_without_partner_is_named():

@@ -1,0 +1,136 @@
+"""Joints, partners, limbs and sigmas of the published sets of people, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyposeops.metrics import keypoint_sets
+from python_models.data.records import Skeleton
+
+
+def _person(joints: str, limbs: Sequence[str], sigmas: Sequence[float] | None = None) -> Skeleton:
+    """A skeleton from its joints in the order of the files and its limbs as pairs of names.
+
+    Partners follow from the prefixes `left_` and `right_`; sigmas that are not given follow from the names.
+    """
+    names = joints.split()
+    links = [[names.index(end) + 1 for end in limb.split()] for limb in limbs]
+    return Skeleton.from_names("person", names, links, sigmas)
+
+
+_ARMS = (
+    "left_shoulder left_elbow",
+    "left_elbow left_wrist",
+    "right_shoulder right_elbow",
+    "right_elbow right_wrist",
+)
+_LEGS = ("left_hip left_knee", "left_knee left_ankle", "right_hip right_knee", "right_knee right_ankle")
+_FACE_PAIRS = "nose left_eye right_eye left_ear right_ear"
+_LIMB_PAIRS = (
+    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
+    "left_hip right_hip left_knee right_knee left_ankle right_ankle"
+)
+
+# Joints, limbs and sigmas: the category of the published files; sigmas: cocodataset.org, "keypoints eval".
+COCO_SKELETON = _person(
+    f"{_FACE_PAIRS} {_LIMB_PAIRS}",
+    (
+        *("left_ankle left_knee", "left_knee left_hip", "right_ankle right_knee", "right_knee right_hip"),
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        *("left_shoulder right_shoulder", "left_shoulder left_elbow", "right_shoulder right_elbow"),
+        *("left_elbow left_wrist", "right_elbow right_wrist", "left_eye right_eye", "nose left_eye"),
+        *("nose right_eye", "left_eye left_ear", "right_eye right_ear", "left_ear left_shoulder"),
+        "right_ear right_shoulder",
+    ),
+    keypoint_sets.COCO_17,
+)
+
+# Andriluka et al., 2D Human Pose Estimation, CVPR 2014: the ids 0 to 15 of the annotation. The set publishes
+# neither sigmas nor limbs; sigmas are those of the same joints in COCO and CrowdPose.
+MPII_SKELETON = _person(
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top "
+    "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist",
+    (
+        *_LEGS,
+        *("right_hip pelvis", "left_hip pelvis", "pelvis thorax", "thorax upper_neck", "upper_neck head_top"),
+        *("thorax right_shoulder", "thorax left_shoulder"),
+        *_ARMS,
+    ),
+    keypoint_sets.MPII_16,
+)
+
+# Johnson and Everingham, BMVC 2010 (LSP) and CVPR 2011 (LSP-extended): the order of the read-me. Limbs and sigmas
+# as for MPII.
+LSP_SKELETON = _person(
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle "
+    "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist neck head_top",
+    (
+        *_LEGS,
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        *("left_shoulder neck", "right_shoulder neck", "neck head_top"),
+        *_ARMS,
+    ),
+    keypoint_sets.LSP_14,
+)
+
+# Sapp and Taskar, MODEC, CVPR 2013: the 11 of 29 joints that are annotated, in the order of the file. Sigmas are
+# those of the same joints in COCO.
+FLIC_SKELETON = _person(
+    "left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist left_hip right_hip "
+    "left_eye right_eye nose",
+    (
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        *("left_shoulder right_shoulder", "nose left_eye", "nose right_eye"),
+        *_ARMS,
+    ),
+)
+
+# Li et al., CrowdPose, CVPR 2019: the joints of the published files, sigmas of its evaluation code. The limbs of
+# the files are COCO's, which name joints that are not there; these are drawn instead.
+CROWDPOSE_SKELETON = _person(
+    f"{_LIMB_PAIRS} head neck",
+    (
+        *_LEGS,
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        *("left_shoulder neck", "right_shoulder neck", "head neck"),
+        *_ARMS,
+    ),
+    keypoint_sets.CROWDPOSE_14,
+)
+
+# Andriluka et al., PoseTrack, CVPR 2018: the category of the published files. Ears are there and never labelled.
+# The set measures in head sizes; sigmas are those of COCO, and CrowdPose's for the ends of the head.
+POSETRACK_SKELETON = _person(
+    f"nose head_bottom head_top left_ear right_ear {_LIMB_PAIRS}",
+    (
+        *("left_ankle left_knee", "left_knee left_hip", "right_ankle right_knee", "right_knee right_hip"),
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        "left_shoulder right_shoulder",
+        *_ARMS,
+        *("nose head_bottom", "nose head_top", "head_bottom left_shoulder", "head_bottom right_shoulder"),
+    ),
+)
+
+# Wu et al., AI Challenger, 2017: the order of the annotation, sigmas of its evaluation code.
+AIC_SKELETON = _person(
+    "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle head_top neck",
+    (
+        *_LEGS,
+        *("left_hip right_hip", "left_shoulder left_hip", "right_shoulder right_hip"),
+        *("left_shoulder neck", "right_shoulder neck", "neck head_top"),
+        *_ARMS,
+    ),
+    keypoint_sets.AIC_14,
+)
+
+SKELETONS = {
+    "coco": COCO_SKELETON,
+    "mpii": MPII_SKELETON,
+    "lsp": LSP_SKELETON,
+    "lspet": LSP_SKELETON,
+    "flic": FLIC_SKELETON,
+    "crowdpose": CROWDPOSE_SKELETON,
+    "posetrack18": POSETRACK_SKELETON,
+    "aic": AIC_SKELETON,
+}
