@@ -7,6 +7,7 @@ from python_models.data import (
     GeneratedPeople,
     LeedsSports,
     LeedsSportsExtended,
+    Mpii,
     PoseDataset,
     PublishedDataset,
     Skeleton,
@@ -19,6 +20,7 @@ GENERATED = "generated"
 PUBLISHED: dict[str, type[PublishedDataset]] = {
     "lsp": LeedsSports,
     "lspet": LeedsSportsExtended,
+    "mpii": Mpii,
 }
 # Seeds of generated people: what a model is scored on was never trained on.
 TRAIN_SEED, VAL_SEED, TEST_SEED = 1, 2, 3

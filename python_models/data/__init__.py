@@ -7,18 +7,20 @@ from python_models.data.export import export_coco
 from python_models.data.generated import GeneratedPeople
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
 from python_models.data.lsp import LeedsSports, LeedsSportsExtended
+from python_models.data.mpii import Mpii
 from python_models.data.packing import PackedSamples
 from python_models.data.photos import read_image
 from python_models.data.prepare import IMAGENET_MEAN, IMAGENET_STD, Batch, BatchPreparer
 from python_models.data.published import PublishedDataset
 from python_models.data.records import ImageReadError, PersonRecord, PoseDataset, Sample, Skeleton
-from python_models.data.skeletons import COCO_SKELETON, LSP_SKELETON, SKELETONS
+from python_models.data.skeletons import COCO_SKELETON, LSP_SKELETON, MPII_SKELETON, SKELETONS
 
 __all__ = [
     "COCO_SKELETON",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LSP_SKELETON",
+    "MPII_SKELETON",
     "SKELETONS",
     "AnnotationError",
     "Augmentation",
@@ -31,6 +33,7 @@ __all__ = [
     "ImageReadError",
     "LeedsSports",
     "LeedsSportsExtended",
+    "Mpii",
     "PackedSamples",
     "PersonRecord",
     "PoseDataset",

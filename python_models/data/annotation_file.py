@@ -1,4 +1,4 @@
-"""Finding and reading a COCO JSON file so that every fault is told in one sentence: file, entry, field."""
+"""Finding and reading a JSON file so that every fault is told in one sentence: file, entry, field."""
 
 from __future__ import annotations
 
@@ -45,34 +45,22 @@ def find_annotations(path: str | Path, split: str | None = None) -> Path:
     return path / ANNOTATION_FILE
 
 
-class AnnotationFile:
-    """The content of one COCO file, with reads that fail in words.
+class JsonFile:
+    """The content of one JSON file, with reads that fail in words.
 
-    Attributes: path; images, annotations, categories: the lists of the file, entries not yet checked.
+    Attributes: path; content: an object or a list, whichever `kind` asks for, entries not yet checked.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> None:
         self.path = path
-        self.content = self._read()
-        self.images, self.annotations, self.categories = (
-            self._top_level(field) for field in ("images", "annotations", "categories")
-        )
-
-    def _read(self) -> dict[str, Any]:
         try:
-            content = json.loads(self.path.read_bytes())
+            content = json.loads(path.read_bytes())
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise AnnotationError(f"{self.path}: not valid JSON: {error}") from None
-        if not isinstance(content, dict):
-            raise AnnotationError(f"{self.path}: expected a JSON object, got a {type(content).__name__}")
-        return content
-
-    def _top_level(self, field: str) -> list[Any]:
-        if field not in self.content:
-            raise AnnotationError(f"{self.path}: field {field!r} is missing")
-        if not isinstance(self.content[field], list):
-            raise AnnotationError(f"{self.path}: field {field!r}: expected a list")
-        return self.content[field]
+            raise AnnotationError(f"{path}: not valid JSON: {error}") from None
+        if not isinstance(content, kind):
+            wanted = "object" if kind is dict else "list"
+            raise AnnotationError(f"{path}: expected a JSON {wanted}, got a {type(content).__name__}")
+        self.content: Any = content
 
     def fault(self, where: str, what: str) -> AnnotationError:
         """Return the error that says what is wrong with an entry."""
@@ -118,3 +106,39 @@ class AnnotationFile:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
             raise self.fault(where, f"field {name!r}: expected a number, got {value!r}")
         return float(value)
+
+    def array(self, entry: Any, name: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+        """Return a field of finite numbers, nested as `shape` says, as float64."""
+        values = self.field(entry, name, where)
+        try:
+            array = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise self.fault(
+                where, f"field {name!r}: expected numbers, shape {shape}, got {values!r}"
+            ) from None
+        if array.shape != shape:
+            raise self.fault(where, f"field {name!r}: expected shape {shape}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise self.fault(where, f"field {name!r}: holds a value that is not finite")
+        return array
+
+
+class AnnotationFile(JsonFile):
+    """The content of one COCO file.
+
+    Attributes: images, annotations, categories: the lists of the file, entries not yet checked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, dict)
+        self.images, self.annotations, self.categories = (
+            self._top_level(field) for field in ("images", "annotations", "categories")
+        )
+
+    def _top_level(self, field: str) -> list[Any]:
+        if field not in self.content:
+            raise AnnotationError(f"{self.path}: field {field!r} is missing")
+        entries = self.content[field]
+        if not isinstance(entries, list):
+            raise AnnotationError(f"{self.path}: field {field!r}: expected a list")
+        return entries

@@ -49,3 +49,48 @@ def write_lspet(folder: Path, joints: Array) -> Path:
     write_images(folder / "images" / f"im{index + 1:05d}.jpg" for index in range(len(joints)))
     savemat(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)}, do_compression=True)
     return folder
+
+
+def mpii_point(joint: int, x: float, y: float, visible: Any = 1) -> dict[str, Any]:
+    """One point of annopoints; `visible` as the release has it: a number, text, or [] for none."""
+    return {"x": float(x), "y": float(y), "id": joint, "is_visible": visible}
+
+
+def mpii_rect(points: list[dict[str, Any]] | None, **fields: Any) -> dict[str, Any]:
+    """One person; without points `annopoints` is empty, as in images with people nobody labelled."""
+    rect = {"x1": 10.0, "y1": 10.0, "x2": 13.0, "y2": 14.0, "scale": 0.2, "objpos": {"x": 25.0, "y": 30.0}}
+    return {**rect, "annopoints": [] if points is None else {"point": structs(points)}, **fields}
+
+
+def structs(entries: list[dict[str, Any]]) -> Any:
+    """A MATLAB struct array (1, N) of entries with the same fields."""
+    if not entries:
+        return np.zeros((0, 0))
+    array = np.empty((1, len(entries)), dtype=[(name, object) for name in entries[0]])
+    for index, entry in enumerate(entries):
+        array[0, index] = tuple(entry.values())
+    return array
+
+
+def write_mpii_release(folder: Path, images: list[tuple[str, int, list[dict[str, Any]]]]) -> Path:
+    """Images as (name, img_train, people) in the nested structs of the release, compressed as it is."""
+    annolist = [
+        {"image": {"name": name}, "annorect": structs(people), "frame_sec": [], "vididx": []}
+        for name, _, people in images
+    ]
+    release = {
+        "annolist": structs(annolist),
+        "img_train": np.array([[flag for _, flag, _ in images]], np.uint8),
+        "version": "12",
+        "single_person": np.array([[np.array([[1]])] for _ in images], dtype=object),
+    }
+    write_images(folder / "images" / name for name, _, _ in images)
+    savemat(folder / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": release}, do_compression=True)
+    return folder
+
+
+def mpii_entry(image: str, places: Array, labelled: Array, **fields: Any) -> dict[str, Any]:
+    """One person of train.json or valid.json; joints that are not labelled are at (-1, -1) there."""
+    joints = np.where(labelled[:, None] > 0, places, -1.0)
+    values = {"joints": joints.tolist(), "joints_vis": labelled.tolist(), "image": image}
+    return {**values, "center": [25.0, 30.0], "scale": 0.2, **fields}
