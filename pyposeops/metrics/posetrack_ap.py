@@ -51,6 +51,9 @@ def posetrack_ap(
         compat: "poseval" leaves out labelled frames without annotated people, and whoever was found there; by default
             these are false positives. Written after a description of poseval, not compared with it.
 
+    Returns:
+        Average precision (K,) and its mean over the joints that are annotated, from 0 to 1; NaN where none is.
+
     Raises:
         ValueError: options that are none, other numbers of joints.
 

@@ -155,12 +155,23 @@ def _check_tracks(sequences: Integers, frames: Integers, tracks: Integers, name:
 
 
 def read_posetrack_truths(contents: Sequence[Mapping[str, Any]]) -> TrackTruths:
-    """Annotations as PoseTrack18's files hold them, one dictionary per file.
+    """Annotations as PoseTrack18's files hold them.
 
-    Frames without ``is_labeled`` are left out. A sequence is numbered by its ``vid_id``.
+    Args:
+        contents: one dictionary per file, with images, annotations and categories. Frames that ``is_labeled`` calls
+            unlabelled are left out, and people without a labelled joint.
+
+    Returns:
+        All people; a sequence is numbered by its ``vid_id``, joints are in the order of :data:`POSETRACK_JOINTS`.
 
     Raises:
         ValueError: a field that is missing or malformed; names the file's place, the entry and the field.
+
+    Example:
+        >>> image = {"id": 5, "frame_id": 5, "vid_id": "000342", "is_labeled": True}
+        >>> person = {"image_id": 5, "track_id": 1, "bbox_head": [0, 0, 30, 40], "keypoints": [7, 8, 1] * 17}
+        >>> read_posetrack_truths([{"images": [image], "annotations": [person]}]).head_sizes
+        array([30.])
     """
     rows: list[tuple[int, int, int, Any, float]] = []
     labelled: list[Frame] = []
@@ -197,10 +208,23 @@ def read_posetrack_truths(contents: Sequence[Mapping[str, Any]]) -> TrackTruths:
 
 
 def read_posetrack_results(contents: Sequence[Mapping[str, Any]]) -> TrackResults:
-    """Found people in the form of PoseTrack18's files, one dictionary per file.
+    """Found people in the form of PoseTrack18's files.
 
-    A joint is found unless it lies at (0, 0) or its third number is 0. ``scores`` has one number per joint; without
-    it the third number of the joints is taken.
+    Args:
+        contents: one dictionary per file, with images and annotations. A joint is found unless it lies at (0, 0) or
+            its third number is 0. ``scores`` has one number per joint; without it the third number is taken.
+
+    Returns:
+        All people, numbered as by :func:`read_posetrack_truths`.
+
+    Raises:
+        ValueError: a field that is missing or malformed; names the file's place, the entry and the field.
+
+    Example:
+        >>> image = {"id": 5, "frame_id": 5, "vid_id": "000342"}
+        >>> person = {"image_id": 5, "track_id": 1, "keypoints": [7, 8, 0.5] * 17}
+        >>> float(read_posetrack_results([{"images": [image], "annotations": [person]}]).scores[0, 0])
+        0.5
     """
     rows: list[tuple[int, int, int, Any, Any]] = []
     for number, content in enumerate(contents):

@@ -70,6 +70,9 @@ def posetrack_mota(
             miss and one false positive of each joint, whatever is annotated; of two who claim the same track the
             first one gets it. Written after a description of poseval, not compared with it.
 
+    Returns:
+        Accuracies and counts of each joint, mean and total; see :class:`PoseTrackMota`.
+
     Raises:
         ValueError: options that are none, other numbers of joints.
 
