@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from python_models.data import (
+    Coco,
     CocoKeypoints,
+    CrowdPose,
     GeneratedPeople,
     LeedsSports,
     LeedsSportsExtended,
     Mpii,
     PoseDataset,
+    PoseTrack18,
     PublishedDataset,
     Skeleton,
     has_split,
@@ -18,9 +21,12 @@ from python_models.errors import UserError, unknown_name
 GENERATED = "generated"
 # What may stand before the colon of NAME:PATH.
 PUBLISHED: dict[str, type[PublishedDataset]] = {
+    "coco": Coco,
+    "crowdpose": CrowdPose,
     "lsp": LeedsSports,
     "lspet": LeedsSportsExtended,
     "mpii": Mpii,
+    "posetrack18": PoseTrack18,
 }
 # Seeds of generated people: what a model is scored on was never trained on.
 TRAIN_SEED, VAL_SEED, TEST_SEED = 1, 2, 3

@@ -3,6 +3,7 @@
 from python_models.data.annotation_file import AnnotationError, find_annotations, has_split
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.coco import CocoKeypoints
+from python_models.data.coco_published import Coco, CrowdPose
 from python_models.data.export import export_coco
 from python_models.data.generated import GeneratedPeople
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
@@ -10,24 +11,36 @@ from python_models.data.lsp import LeedsSports, LeedsSportsExtended
 from python_models.data.mpii import Mpii
 from python_models.data.packing import PackedSamples
 from python_models.data.photos import read_image
+from python_models.data.posetrack import PoseTrack18
 from python_models.data.prepare import IMAGENET_MEAN, IMAGENET_STD, Batch, BatchPreparer
 from python_models.data.published import PublishedDataset
 from python_models.data.records import ImageReadError, PersonRecord, PoseDataset, Sample, Skeleton
-from python_models.data.skeletons import COCO_SKELETON, LSP_SKELETON, MPII_SKELETON, SKELETONS
+from python_models.data.skeletons import (
+    COCO_SKELETON,
+    CROWDPOSE_SKELETON,
+    LSP_SKELETON,
+    MPII_SKELETON,
+    POSETRACK_SKELETON,
+    SKELETONS,
+)
 
 __all__ = [
     "COCO_SKELETON",
+    "CROWDPOSE_SKELETON",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LSP_SKELETON",
     "MPII_SKELETON",
+    "POSETRACK_SKELETON",
     "SKELETONS",
     "AnnotationError",
     "Augmentation",
     "AugmentationDraw",
     "Batch",
     "BatchPreparer",
+    "Coco",
     "CocoKeypoints",
+    "CrowdPose",
     "EpochBatches",
     "GeneratedPeople",
     "ImageReadError",
@@ -38,6 +51,7 @@ __all__ = [
     "PersonRecord",
     "PoseDataset",
     "PoseLoader",
+    "PoseTrack18",
     "PublishedDataset",
     "Sample",
     "Skeleton",

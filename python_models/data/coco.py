@@ -26,6 +26,8 @@ class CocoKeypoints(PhotoDataset):
         images: folder that `file_name` is relative to; by default the folder of the JSON file.
         split: which of a folder's splits, such as "train" or "val".
         category: name of the category, needed only if several have keypoints.
+        skeleton: the joints that the category must have, whose limbs and sigmas are then used in place of those
+            of the file.
 
     Raises: AnnotationError with one sentence naming file, entry and field: a missing or malformed field,
         a wrong number of keypoint values, an unknown image id, a repeated id, an image file not there.
@@ -38,12 +40,15 @@ class CocoKeypoints(PhotoDataset):
         *,
         split: str | None = None,
         category: str | None = None,
+        skeleton: Skeleton | None = None,
     ) -> None:
         file = AnnotationFile(find_annotations(path, split))
         self.annotation_file = file.path
         self.left_out: Counter[str] = Counter()
-        chosen = _choose_category(file, category)
-        self.skeleton = _skeleton(file, chosen)
+        chosen = choose_category(file, category)
+        if skeleton is not None:
+            check_joints(file, chosen, skeleton)
+        self.skeleton = skeleton or _skeleton(file, chosen)
         paths = _image_paths(file, Path(images) if images is not None else file.path.parent)
         self.records = self._people(file, chosen["id"], paths)
         missing = missing_images(self.records)
@@ -78,7 +83,8 @@ class CocoKeypoints(PhotoDataset):
         return records
 
 
-def _choose_category(file: AnnotationFile, name: str | None) -> Mapping[str, Any]:
+def choose_category(file: AnnotationFile, name: str | None = None) -> Mapping[str, Any]:
+    """Return the category that has keypoints, or of several the one called `name`."""
     found = [entry for entry in file.categories if isinstance(entry, Mapping) and entry.get("keypoints")]
     if name is not None:
         found = [entry for entry in found if entry.get("name") == name]
@@ -90,6 +96,14 @@ def _choose_category(file: AnnotationFile, name: str | None) -> Mapping[str, Any
         raise file.fault("categories", f"several have keypoints, choose one by its name: {names}")
     file.field(found[0], "id", "categories")
     return found[0]
+
+
+def check_joints(file: AnnotationFile, category: Mapping[str, Any], skeleton: Skeleton) -> None:
+    """Raise where the joints of a category are not those of the skeleton, in its order."""
+    if category["keypoints"] != list(skeleton.joint_names):
+        wanted = ", ".join(skeleton.joint_names)
+        what = f"expected the joints {wanted}, got {category['keypoints']!r}"
+        raise file.fault(f"categories (id {category['id']})", f"field 'keypoints': {what}")
 
 
 def _skeleton(file: AnnotationFile, category: Mapping[str, Any]) -> Skeleton:
@@ -119,10 +133,7 @@ def _person(
     image_id = file.field(entry, "image_id", where)
     if image_id not in paths:
         raise file.fault(where, f"field 'image_id': no image has id {image_id!r}")
-    reason = f" (3 for each of {num_joints} joints)"
-    triples = file.numbers(entry, "keypoints", 3 * num_joints, where, reason).reshape(num_joints, 3)
-    if not np.isin(triples[:, 2], (0, 1, 2)).all():
-        raise file.fault(where, "field 'keypoints': every third value (visibility) must be 0, 1 or 2")
+    triples = keypoint_triples(file, entry, num_joints, where)
     box = file.numbers(entry, "bbox", 4, where)
     area = file.optional_number(entry, "area", where)
     return PersonRecord(
@@ -135,6 +146,17 @@ def _person(
         area=area if area is not None else AREA_OF_BOX * float(box[2] * box[3]),
         head_size=file.optional_number(entry, "head_size", where),
     )
+
+
+def keypoint_triples(
+    file: AnnotationFile, entry: Mapping[str, Any], num_joints: int, where: str
+) -> np.ndarray:
+    """Return the field `keypoints` as (K, 3): x, y and 0, 1 or 2."""
+    reason = f" (3 for each of {num_joints} joints)"
+    triples = file.numbers(entry, "keypoints", 3 * num_joints, where, reason).reshape(num_joints, 3)
+    if not np.isin(triples[:, 2], (0, 1, 2)).all():
+        raise file.fault(where, "field 'keypoints': every third value (visibility) must be 0, 1 or 2")
+    return triples
 
 
 def _reason_to_leave_out(entry: Mapping[str, Any], record: PersonRecord) -> str | None:

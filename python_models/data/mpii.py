@@ -11,7 +11,7 @@ import numpy as np
 from python_models.data.annotation_file import AnnotationError, JsonFile
 from python_models.data.mat_file import MATLAB_FIRST_PIXEL, MatFile
 from python_models.data.mpii_release import RELEASE, Rect, head_size, read_release
-from python_models.data.published import PublishedDataset, find_file, find_folder, joint_person
+from python_models.data.published import PublishedDataset, find_file, find_folder, joint_person, splits_there
 from python_models.data.records import PersonRecord
 from python_models.data.skeletons import MPII_SKELETON
 
@@ -63,9 +63,9 @@ class Mpii(PublishedDataset):
         """The lists that are there; of the release, or of a file, the one it is."""
         if path.is_file():
             return ("val",) if path.stem.endswith(("valid", "val")) else ("train",)
-        found = [split for split, names in _LISTS.items() if any((path / name).is_file() for name in names)]
+        found = splits_there(path, _LISTS)
         released = any((path / name).is_file() for name in _RELEASES)
-        return tuple(found) if "train" in found or not released else ("train", *found)
+        return ("train", *found) if released and "train" not in found else found
 
 
 def _from_rect(file: MatFile, rect: Rect, folder: Path) -> PersonRecord:

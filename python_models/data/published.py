@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,13 @@ def find_file(path: str | Path, *names: str) -> Path:
     if not found:
         raise AnnotationError(f"{path}: holds no {' and no '.join(names)}")
     return found[0]
+
+
+def splits_there(path: Path, names: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the splits of which the folder `path` holds a file; a file is "train" if it says so, else "val"."""
+    if path.is_file():
+        return ("train",) if "train" in path.stem else ("val",)
+    return tuple(split for split, files in names.items() if any((path / file).is_file() for file in files))
 
 
 def find_folder(given: str | Path | None, *usual: Path) -> Path:

@@ -128,6 +128,7 @@ class PersonRecord:
     image: file path, or the index of a generated image. keypoints (K, 2) float32: (x, y) in image pixels,
     centre of the first pixel 0.0. visibility (K,) float32: 0 not labelled, 1 labelled but hidden, 2 visible.
     box_xywh (4,) float32. area in square pixels, as OKS uses it. head_size in pixels, where known (PCKh).
+    track_id: the same for one person throughout a video, where known.
     """
 
     image: str | int
@@ -138,6 +139,7 @@ class PersonRecord:
     visibility: np.ndarray
     area: float
     head_size: float | None = None
+    track_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _to_annotation(record: PersonRecord) -> Mapping[str, Any]:
     labelled = record.visibility > 0
     triples = np.concatenate([record.keypoints, record.visibility[:, None]], axis=1).astype(np.float64)
     triples[~labelled] = 0.0
-    annotation = {
+    annotation: dict[str, Any] = {
         "id": record.annotation_id,
         "image_id": record.image_id,
         "category_id": 1,
@@ -195,4 +197,8 @@ def _to_annotation(record: PersonRecord) -> Mapping[str, Any]:
         "bbox": record.box_xywh.astype(np.float64).round(3).tolist(),
         "area": float(record.area),
     }
-    return annotation if record.head_size is None else {**annotation, "head_size": float(record.head_size)}
+    if record.head_size is not None:
+        annotation["head_size"] = float(record.head_size)
+    if record.track_id is not None:
+        annotation["track_id"] = record.track_id
+    return annotation

@@ -94,3 +94,19 @@ def mpii_entry(image: str, places: Array, labelled: Array, **fields: Any) -> dic
     joints = np.where(labelled[:, None] > 0, places, -1.0)
     values = {"joints": joints.tolist(), "joints_vis": labelled.tolist(), "image": image}
     return {**values, "center": [25.0, 30.0], "scale": 0.2, **fields}
+
+
+def coco_person(identity: int, image_id: int, joints: int, seed: int = 0, **fields: Any) -> dict[str, Any]:
+    """A person of a COCO file with all joints labelled, box (5, 5, 40, 50)."""
+    rng = np.random.default_rng(seed)
+    places = np.concatenate([rng.uniform(5, 45, (joints, 2)).round(2), np.full((joints, 1), 2)], axis=1)
+    entry = {"id": identity, "image_id": image_id, "category_id": 1, "bbox": [5, 5, 40, 50], "iscrowd": 0}
+    return {**entry, "keypoints": places.ravel().tolist(), **fields}
+
+
+def coco_content(
+    images: list[dict[str, Any]], people: list[dict[str, Any]], joints: Iterable[str], links: Any = ()
+) -> dict[str, Any]:
+    category = {"id": 1, "name": "person", "supercategory": "person"}
+    category = {**category, "keypoints": list(joints), "skeleton": list(links)}
+    return {"images": images, "annotations": people, "categories": [category]}
