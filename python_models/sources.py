@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from python_models.data import (
+    AiChallenger,
     Coco,
     CocoKeypoints,
     CrowdPose,
+    Flic,
     GeneratedPeople,
     LeedsSports,
     LeedsSportsExtended,
@@ -21,8 +23,10 @@ from python_models.errors import UserError, unknown_name
 GENERATED = "generated"
 # What may stand before the colon of NAME:PATH.
 PUBLISHED: dict[str, type[PublishedDataset]] = {
+    "aic": AiChallenger,
     "coco": Coco,
     "crowdpose": CrowdPose,
+    "flic": Flic,
     "lsp": LeedsSports,
     "lspet": LeedsSportsExtended,
     "mpii": Mpii,

@@ -1,10 +1,12 @@
 """Pose data: records of people, COCO files, generated people, loading and batch preparation."""
 
+from python_models.data.aic import AiChallenger
 from python_models.data.annotation_file import AnnotationError, find_annotations, has_split
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.coco import CocoKeypoints
 from python_models.data.coco_published import Coco, CrowdPose
 from python_models.data.export import export_coco
+from python_models.data.flic import Flic
 from python_models.data.generated import GeneratedPeople
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
 from python_models.data.lsp import LeedsSports, LeedsSportsExtended
@@ -16,8 +18,10 @@ from python_models.data.prepare import IMAGENET_MEAN, IMAGENET_STD, Batch, Batch
 from python_models.data.published import PublishedDataset
 from python_models.data.records import ImageReadError, PersonRecord, PoseDataset, Sample, Skeleton
 from python_models.data.skeletons import (
+    AIC_SKELETON,
     COCO_SKELETON,
     CROWDPOSE_SKELETON,
+    FLIC_SKELETON,
     LSP_SKELETON,
     MPII_SKELETON,
     POSETRACK_SKELETON,
@@ -25,14 +29,17 @@ from python_models.data.skeletons import (
 )
 
 __all__ = [
+    "AIC_SKELETON",
     "COCO_SKELETON",
     "CROWDPOSE_SKELETON",
+    "FLIC_SKELETON",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LSP_SKELETON",
     "MPII_SKELETON",
     "POSETRACK_SKELETON",
     "SKELETONS",
+    "AiChallenger",
     "AnnotationError",
     "Augmentation",
     "AugmentationDraw",
@@ -42,6 +49,7 @@ __all__ = [
     "CocoKeypoints",
     "CrowdPose",
     "EpochBatches",
+    "Flic",
     "GeneratedPeople",
     "ImageReadError",
     "LeedsSports",

@@ -86,15 +86,14 @@ def find_folder(given: str | Path | None, *usual: Path) -> Path:
     return found[0]
 
 
-def joint_box(keypoints: np.ndarray, visibility: np.ndarray) -> np.ndarray:
-    """Return (x, y, width, height) of the labelled joints, widened on each side by a tenth of the longer one.
+def box_around(points: np.ndarray) -> np.ndarray:
+    """Return (x, y, width, height) of points (N, 2), widened on each side by a tenth of the longer one.
 
-    The box is not clipped to the image; where no joint is labelled, or all are in one place, it is empty.
+    The box is not clipped to the image; that of no points, or of points in one place, is empty.
     """
-    labelled = keypoints[visibility > 0]
-    if not len(labelled):
+    if not len(points):
         return np.zeros(4, np.float32)
-    low, high = labelled.min(axis=0), labelled.max(axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
     margin = _MARGIN * (high - low).max()
     return np.concatenate([low - margin, high - low + 2 * margin]).astype(np.float32)
 
@@ -107,7 +106,7 @@ def joint_person(
     keypoints (K, 2) in pixels, centre of the first pixel 0.0; what is not labelled becomes 0.
     """
     keypoints = np.where(visibility[:, None] > 0, keypoints, 0.0).astype(np.float32)
-    box = joint_box(keypoints, visibility)
+    box = box_around(keypoints[visibility > 0])
     return PersonRecord(
         image=str(image),
         image_id=image_id,

@@ -110,3 +110,31 @@ def coco_content(
     category = {"id": 1, "name": "person", "supercategory": "person"}
     category = {**category, "keypoints": list(joints), "skeleton": list(links)}
     return {"images": images, "annotations": people, "categories": [category]}
+
+
+def flic_example(filepath: str, seed: int, **fields: Any) -> dict[str, Any]:
+    """One example; only the annotated 11 of the 29 joints have a place."""
+    coords = np.full((2, 29), np.nan)
+    annotated = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
+    coords[:, annotated] = np.random.default_rng(seed).uniform(5, 45, (2, 11)).round(1)
+    extras = {
+        "poselet_hit_idx": np.array([[1.0, 4.0]]),
+        "moviename": "film",
+        "imgdims": np.array([[60.0, 50.0, 3.0]]),
+    }
+    example = {"coords": coords, "filepath": filepath, "torsobox": np.array([[10.0, 12.0, 40.0, 58.0]])}
+    return {**extras, **example, "moviename": "film", "currframe": 7.0, "istrain": 1, "istest": 0, **fields}
+
+
+def write_flic(folder: Path, examples: list[dict[str, Any]]) -> Path:
+    write_images(folder / "images" / example["filepath"] for example in examples)
+    savemat(folder / "examples.mat", {"examples": structs(examples)}, do_compression=True)
+    return folder
+
+
+def aic_entry(image: str, people: dict[str, tuple[list[float], Array]]) -> dict[str, Any]:
+    """One image; people by name, each a box from corners and joints (14, 3): x, y and 1, 2 or 3."""
+    boxes = {name: box for name, (box, _) in people.items()}
+    joints = {name: values.ravel().tolist() for name, (_, values) in people.items()}
+    entry = {"url": "http://example.org/1.jpg", "image_id": image}
+    return {**entry, "human_annotations": boxes, "keypoint_annotations": joints}
