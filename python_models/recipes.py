@@ -164,12 +164,71 @@ def _cascades() -> dict[str, Recipe]:
     return recipes
 
 
+def _machines() -> dict[str, Recipe]:
+    cpm = {
+        "optimizer": "sgd", "momentum": 0.9, "lr": 8e-5, "weight_decay": 5e-4, "batch_size": 16, "epochs": 100,
+        "drop_epochs": (40, 70), "drop_factor": 0.333, "augmentation": _augmentation(scale=0.3, rotation_deg=40.0),
+    }  # fmt: skip
+    wei = "Wei et al., CVPR 2016; the schedule is counted in iterations there"
+    fang = "Fang et al., AlphaPose, TPAMI 2022, published code"
+    fastpose = {
+        **_SIMPLE, "epochs": 200, "batch_size": 128,
+        "augmentation": _augmentation(scale=0.3, rotation_deg=80.0),
+    }  # fmt: skip
+    return {
+        "cpm_mpii_368x368": Recipe({**cpm, "model": "cpm"}, "MPII", "test PCKh@0.5 87.95", wei),
+        "fastpose_res50_coco_256x192": Recipe(
+            {**fastpose, "model": "fastpose_res50"}, "COCO", "val AP 72.0 (YOLOv3 boxes)", fang
+        ),
+        "fastpose_duc_res50_coco_256x192": Recipe(
+            {**fastpose, "model": "fastpose_duc_res50"}, "COCO", "val AP 72.4 (YOLOv3 boxes)", fang
+        ),
+    }
+
+
+def _regressors() -> dict[str, Recipe]:
+    integral = {
+        **_SIMPLE, "epochs": 300, "drop_epochs": (270, 290), "loss": {"kind": "joints", "distance": "l1"},
+        "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
+    }  # fmt: skip
+    sun = "Sun et al., Integral Human Pose Regression, ECCV 2018, published code"
+    toshev = "Toshev and Szegedy, CVPR 2014, section 4.1; epochs are ours"
+    mmpose = "mmpose, td-reg_res50_8xb64-210e_coco-256x192"
+    # The paper's names: H1, heat maps by squared error, read at their peaks; I1, these and the joints that are
+    # expected under them together; I*, the joints alone.
+    h1 = {**integral, "model": "pose_resnet50", "input_size": (256, 256), "loss": {"kind": "heatmaps"}}
+    i1 = {**h1, "head": "integral", "loss": {"kind": "both", "distance": "l1"}}
+    volume = {**integral, "model": "integral_resnet50"}
+    return {
+        "integral_resnet50_256x256": Recipe(volume, "Human3.6M and MPII", "", sun),
+        "pose_resnet50_h1_mpii_256x256": Recipe(h1, "MPII", "", sun),
+        "pose_resnet50_i1_mpii_256x256": Recipe(i1, "MPII", "", sun),
+        "pose_resnet50_istar_mpii_256x256": Recipe({**i1, "loss": {"kind": "joints"}}, "MPII", "", sun),
+        "deeppose_resnet50_coco_256x192": Recipe(
+            {
+                **_HRNET_COCO, "model": "deeppose_resnet50", "lr": 5e-4, "batch_size": 512, "warmup_steps": 500,
+                "loss": {"distance": "smooth_l1"},
+            },
+            "COCO", "val AP 54.1", mmpose,
+        ),
+        "deeppose_alexnet_lsp_220x220": Recipe(
+            {
+                **_SIMPLE, "model": "deeppose_alexnet_lrn", "optimizer": "adagrad", "lr": 5e-4, "epochs": 100,
+                "drop_epochs": (), "loss": {"distance": "l2"}, "augmentation": _augmentation(rotation_deg=0.0),
+            },
+            "LSP", "PCP@0.5 54 (first stage)", toshev,
+        ),
+    }  # fmt: skip
+
+
 RECIPES: dict[str, Recipe] = {
     **_simple_baselines(),
     **_hrnet(),
     **_encodings(),
     **_hourglasses(),
     **_cascades(),
+    **_machines(),
+    **_regressors(),
 }
 
 
