@@ -48,7 +48,7 @@ def open_training_data(data: str, *, images: str | None, count: int) -> PoseData
 
 def open_validation_data(data: str, val: str | None, *, images: str | None, count: int) -> PoseDataset | None:
     """The people to score on: `val` where given, else the split `val` of `data`, else none."""
-    if val is None and data != GENERATED and not _has_val(data):
+    if val is None and data != GENERATED and not _has_both(data):
         return None
     return open_evaluation_data(val or data, images=images, count=count)
 
@@ -80,13 +80,20 @@ def _has_val(data: str) -> bool:
     return has_split(data, "val") if named is None else "val" in named[0].splits(named[1])
 
 
+def _has_both(data: str) -> bool:
+    """Tell whether `data` has people to score on besides those to train on."""
+    named = _published(data)
+    return has_split(data, "val") if named is None else {"train", "val"} <= set(named[0].splits(named[1]))
+
+
 def _open_published(
     kind: type[PublishedDataset], path: Path, images: str | None, *, wanted: str
 ) -> PoseDataset:
+    """A file that is named itself serves for training and scoring alike, whatever split it is."""
     splits = kind.splits(path)
-    if wanted not in splits:
+    if wanted not in splits and not (path.is_file() and splits):
         raise UserError(f"data {path}: has no people for {wanted!r}; it has {', '.join(splits) or 'none'}")
-    return kind(path, images, split=wanted)
+    return kind(path, images, split=wanted if wanted in splits else splits[0])
 
 
 def check_same_joints(trained: Skeleton, labelled: Skeleton) -> None:

@@ -61,8 +61,8 @@ class Mpii(PublishedDataset):
     @classmethod
     def splits(cls, path: Path) -> tuple[str, ...]:
         """The lists that are there; of the release, or of a file, the one it is."""
-        if path.is_file():
-            return ("val",) if path.stem.endswith(("valid", "val")) else ("train",)
+        if path.suffix == ".mat":
+            return ("train",)
         found = splits_there(path, _LISTS)
         released = any((path / name).is_file() for name in _RELEASES)
         return ("train", *found) if released and "train" not in found else found

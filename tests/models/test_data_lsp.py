@@ -85,13 +85,16 @@ def test_names_on_the_command_line_open_the_published_splits(tmp_path, few):
     assert len(open_evaluation_data(lspet, images=None, count=0)) == 4
 
 
-def test_an_epoch_of_training_on_lsp(tmp_path, monkeypatch):
+def test_training_on_lsp_and_resuming_it(tmp_path, monkeypatch):
     monkeypatch.setattr(LeedsSports, "train_count", 8)
     data = f"lsp:{write_lsp(tmp_path / 'lsp', sports_joints(12))}"
-    result = train(tiny_settings(tmp_path / "run", data=data, epochs=1))
-    (epoch,) = result.history
-    assert np.isfinite(epoch["train_loss"])
-    assert 0 <= epoch["PCK@0.5"] <= 1  # of the four people of the other split
+    run = str(tmp_path / "run")
+    assert len(train(tiny_settings(run, data=data, epochs=1)).history) == 1
+    resumed = train(tiny_settings(run, data=data, epochs=2, resume=run))
+    assert len(resumed.history) == 2
+    for epoch in resumed.history:
+        assert np.isfinite(epoch["train_loss"])
+        assert 0 <= epoch["PCK@0.5"] <= 1  # of the four people of the other split
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from scipy.io import savemat
 
 from python_models.data import MPII_SKELETON, AnnotationError, CocoKeypoints, Mpii
+from python_models.errors import UserError
 from python_models.sources import open_evaluation_data, open_training_data, open_validation_data
 from tests.models.published_files import (
     mpii_entry,
@@ -130,6 +131,19 @@ def test_lists_go_before_the_release(tmp_path):
     assert len(open_training_data(data, images=None, count=0)) == 2
     assert len(open_validation_data(data, None, images=None, count=0)) == 3
     assert len(open_evaluation_data(f"{data}/annot/valid.json", images=None, count=0)) == 3
+    assert len(open_training_data(f"{data}/mpii_human_pose_v1_u12_1.mat", images=None, count=0)) == 1
+
+
+def test_a_file_that_is_named_serves_for_training_and_scoring_alike(tmp_path):
+    write_lists(tmp_path, [entry()], [entry(), entry()])
+    for name, count in (("train", 1), ("valid", 2)):
+        data = f"mpii:{tmp_path}/annot/{name}.json"
+        assert len(open_training_data(data, images=None, count=0)) == count
+        assert len(open_evaluation_data(data, images=None, count=0)) == count
+        assert open_validation_data(data, None, images=None, count=0) is None
+    (tmp_path / "annot" / "train.json").unlink()
+    with pytest.raises(UserError, match="has no people for 'train'; it has val"):
+        open_training_data(f"mpii:{tmp_path}", images=None, count=0)
 
 
 @pytest.mark.parametrize(
