@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,13 @@ class JsonFile:
             raise self.fault(where, f"field 'id': {value} is used twice")
         return value
 
+    def reference(self, entry: Any, name: str, known: Mapping[int, Any], where: str) -> int:
+        """Return a field that must be the id of one of the `known` images."""
+        value = self.field(entry, name, where)
+        if not isinstance(value, int) or value not in known:
+            raise self.fault(where, f"field {name!r}: no image has id {value!r}")
+        return value
+
     def numbers(self, entry: Any, name: str, count: int, where: str, reason: str = "") -> np.ndarray:
         """Return a field of exactly `count` finite numbers as float32; `reason` explains the count."""
         values = self.field(entry, name, where)
@@ -92,7 +100,7 @@ class JsonFile:
             raise self.fault(where, f"field {name!r}: expected {count} numbers{reason}, got {len(values)}")
         try:
             array = np.asarray(values, dtype=np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fault(where, f"field {name!r}: expected numbers, got {values!r}") from None
         if not np.isfinite(array).all():
             raise self.fault(where, f"field {name!r}: holds a value that is not finite")
@@ -103,15 +111,19 @@ class JsonFile:
         value = entry.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not abs(value) <= sys.float_info.max
+        ):
             raise self.fault(where, f"field {name!r}: expected a number, got {value!r}")
         return float(value)
 
     def array(self, entry: Any, name: str, shape: tuple[int, ...], where: str) -> np.ndarray:
-        """Return a field of finite numbers, nested as `shape` says, as float64."""
+        """Return a field of finite numbers, nested as `shape` says, as float32."""
         values = self.field(entry, name, where)
         try:
-            array = np.asarray(values, dtype=np.float64)
+            array = np.asarray(values, dtype=np.float32)
         except (TypeError, ValueError, OverflowError):
             raise self.fault(
                 where, f"field {name!r}: expected numbers, shape {shape}, got {values!r}"

@@ -130,9 +130,7 @@ def _image_paths(file: AnnotationFile, folder: Path) -> dict[int, Path]:
 def _person(
     file: AnnotationFile, entry: Mapping[str, Any], where: str, num_joints: int, paths: Mapping[int, Path]
 ) -> PersonRecord:
-    image_id = file.field(entry, "image_id", where)
-    if image_id not in paths:
-        raise file.fault(where, f"field 'image_id': no image has id {image_id!r}")
+    image_id = file.reference(entry, "image_id", paths, where)
     triples = keypoint_triples(file, entry, num_joints, where)
     box = file.numbers(entry, "bbox", 4, where)
     area = file.optional_number(entry, "area", where)

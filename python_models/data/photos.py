@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class PhotoDataset(PoseDataset):
 
 def missing_images(records: Iterable[PersonRecord]) -> str | None:
     """Say which image file is not there, and how many more are not; None if all are."""
-    missing = sorted({str(record.image) for record in records if not Path(str(record.image)).is_file()})
+    missing = sorted({str(record.image) for record in records if not os.path.isfile(str(record.image))})
     if not missing:
         return None
     others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

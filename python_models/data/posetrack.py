@@ -103,10 +103,7 @@ def _people(
 ) -> Iterator[PersonRecord]:
     for position, entry in enumerate(file.annotations):
         where = f"annotations[{position}]"
-        image_id = file.field(entry, "image_id", where)
-        if image_id not in frames:
-            raise file.fault(where, f"field 'image_id': no image has id {image_id!r}")
-        frame = frames[image_id]
+        frame = frames[file.reference(entry, "image_id", frames, where)]
         if frame is not None:
             before += 1
             yield _person(file, entry, where, root / str(frame["file_name"]), before)
