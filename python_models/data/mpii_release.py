@@ -71,6 +71,8 @@ def _people(file: MatFile, entry: Any, where: str, before: int) -> Iterator[Rect
         before += 1
         here = f"{where}.annorect({position})"
         keypoints, visibility = _joints(file, points, here)
+        scale = _optional(file, rect, ("scale",), here)
+        head = _optional(file, rect, ("x1", "y1", "x2", "y2"), here)
         yield Rect(
             number=before,
             where=here,
@@ -78,10 +80,8 @@ def _people(file: MatFile, entry: Any, where: str, before: int) -> Iterator[Rect
             keypoints=keypoints,
             visibility=visibility,
             centre=_optional(file, getattr(rect, "objpos", None), ("x", "y"), here),
-            scale=None if (scale := _optional(file, rect, ("scale",), here)) is None else float(scale[0]),
-            head_size=None
-            if (head := _optional(file, rect, ("x1", "y1", "x2", "y2"), here)) is None
-            else head_size(*head),
+            scale=None if scale is None else float(scale[0]),
+            head_size=None if head is None else head_size(*head),
         )
 
 
@@ -100,7 +100,7 @@ def _joints(file: MatFile, points: list[Any], where: str) -> tuple[np.ndarray, n
 
 
 def _visibility(file: MatFile, value: Any, where: str) -> float:
-    """The release writes 0 or 1, as a number or as text; for head top and neck, which are always seen, nothing."""
+    """The release writes 0 or 1, as a number or as text; where it writes nothing, the joint counts as visible."""
     if np.size(value) == 0 or value == "":
         return 2.0
     return 2.0 if _number(file, value, where, "is_visible") else 1.0
