@@ -17,7 +17,9 @@ Bools = NDArray[np.bool_]
 
 
 def _array(values: ArrayLike, name: str, dtype: type, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """A contiguous array of the shape, where None fits any size; NaN and infinity are refused."""
+    """A contiguous array of the shape, where None fits any size; NaN, infinity and parts of integers are refused."""
+    if dtype is not np.float64:
+        _check_whole(np.asarray(values), name, dtype)
     array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
     if array.size == 0 and shape[0] in (None, 0):
         array = array.reshape(tuple(size or 0 for size in shape))
@@ -33,6 +35,18 @@ def _array(values: ArrayLike, name: str, dtype: type, shape: tuple[int | None, .
             where = ", ".join(map(str, bad[0]))
             raise ValueError(f"{name}[{where}]: expected finite numbers, got {array[tuple(bad[0])]}")
     return array
+
+
+def _check_whole(values: NDArray[Any], name: str, dtype: type) -> None:
+    """ValueError for numbers that an integer of 64 bits cannot hold, and for NaN as a bool."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    whole = np.isfinite(values)
+    if dtype is np.int64:
+        whole &= (np.abs(values) < 2.0**63) & (np.trunc(values) == values)
+    if not whole.all():
+        wanted = "integers" if dtype is np.int64 else "true or false"
+        raise ValueError(f"{name}: expected {wanted}, got {values[~whole].flat[0]}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +94,9 @@ class KeypointTruths:
             else self.num_keypoints,
             "ids": np.arange(1, count + 1) if self.ids is None else self.ids,
             "category_ids": np.ones(count, np.int64) if self.category_ids is None else self.category_ids,
-            "images": np.unique(image_ids if self.images is None else np.asarray(self.images, np.int64)),
+            "images": np.unique(
+                image_ids if self.images is None else _array(self.images, "images", np.int64, (None,))
+            ),
         }
         defaults["boxes"] = _array(defaults["boxes"], "boxes", np.float64, (count, 4))
         defaults["crowd"] = _array(defaults["crowd"], "crowd", bool, (count,))

@@ -80,6 +80,8 @@ def _in_one_piece(
     """Arrays of all people, and the place of each one's image."""
     if isinstance(people, Mapping):
         offsets = as_array(_key(people, "offsets", name)).reshape(-1)
+        if not np.issubdtype(offsets.dtype, np.integer):
+            raise ValueError(f"{name}['offsets']: expected integers, got {offsets.dtype}")
         if len(offsets) != images + 1 or offsets[0] != 0 or (np.diff(offsets) < 0).any():
             raise ValueError(
                 f"{name}['offsets']: expected {images + 1} numbers rising from 0, one for each image and their end, "

@@ -91,14 +91,14 @@ class KeypointAP(Metric):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if max_dets < 1:
-            raise ValueError(f"max_dets: expected at least 1, got {max_dets}")
-        if not categories:
-            raise ValueError("categories: expected at least one id, got none")
+        if isinstance(max_dets, bool) or not isinstance(max_dets, int | np.integer) or max_dets < 1:
+            raise ValueError(f"max_dets: expected an integer of at least 1, got {max_dets}")
+        if not categories or not np.issubdtype(np.asarray(categories).dtype, np.integer):
+            raise ValueError(f"categories: expected at least one id, integers, got {categories}")
         self.params = Params("keypoints", sigmas)
         self.params.maxDets, self.params.catIds = [max_dets], sorted(set(categories))
         if area_ranges is not None:
-            self.params.areaRng = [[float(low), float(high)] for low, high in area_ranges.values()]
+            self.params.areaRng = _read_ranges(area_ranges)
             self.params.areaRngLbl = list(area_ranges)
         self.use_area, self.per_joint, self.strict = use_area, per_joint, strict
         for name in KeptPeople._fields:
@@ -164,6 +164,15 @@ class KeypointAP(Metric):
         if not self._is_synced and not self.rows:
             self._append(KeptPeople.empty(self.params, self._views))
         super().sync(*arguments, **options)
+
+
+def _read_ranges(area_ranges: Mapping[str, Sequence[float]]) -> list[list[float]]:
+    ranges = [list(map(float, pair)) for pair in area_ranges.values()]
+    if not ranges or not all(len(pair) == 2 and pair[0] <= pair[1] for pair in ranges):
+        raise ValueError(
+            f"area_ranges: expected at least one name with (lowest, highest), got {dict(area_ranges)}"
+        )
+    return ranges
 
 
 def _listed(state: list[Tensor] | Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import subprocess
 import sys
@@ -216,6 +217,17 @@ PERSON = {"keypoints": torch.zeros(1, 17, 3), "scores": torch.ones(1), "areas": 
 
 
 @pytest.mark.parametrize(
+    ("field", "values"),
+    [("image_ids", [1.5]), ("ids", [math.nan]), ("category_ids", [1e30]), ("num_keypoints", [0.5])],
+)
+def test_numbers_that_would_be_cut_to_integers_are_refused(field: str, values: list[float]):
+    people = {"image_ids": [1], "keypoints": np.ones((1, 17, 3)), "areas": [1.0], field: values}
+    with pytest.raises(ValueError, match=f"{field}: expected integers, got"):
+        KeypointTruths(**people)
+    assert KeypointTruths([1.0], np.ones((1, 17, 3)), [1.0]).image_ids.dtype == np.int64
+
+
+@pytest.mark.parametrize(
     ("preds", "target", "message"),
     [
         ([{**PERSON, "scores": None}], [PERSON], r"preds: scores: expected a value, got none"),
@@ -241,6 +253,17 @@ PERSON = {"keypoints": torch.zeros(1, 17, 3), "scores": torch.ones(1), "areas": 
         (PERSON, [PERSON], r"preds: offsets: expected a value, got none"),
         ({**PERSON, "offsets": [1, 0]}, [PERSON], r"preds\['offsets'\]: expected 2 numbers rising from 0"),
         ([3], [PERSON], r"preds\[0\]: expected a dictionary, got int"),
+        ({**PERSON, "offsets": [0.0, 1.0]}, [PERSON], r"preds\['offsets'\]: expected integers, got float64"),
+        (
+            [{**PERSON, "labels": torch.tensor([1.5])}],
+            [PERSON],
+            "preds: category_ids: expected integers, got 1.5",
+        ),
+        (
+            [PERSON],
+            [{**PERSON, "iscrowd": torch.tensor([torch.nan])}],
+            "target: crowd: expected true or false",
+        ),
     ],
 )
 def test_mistakes_are_named_and_leave_nothing(preds: Any, target: Any, message: str):
@@ -251,8 +274,14 @@ def test_mistakes_are_named_and_leave_nothing(preds: Any, target: Any, message: 
 
 
 def test_wrong_settings_are_named():
-    with pytest.raises(ValueError, match="max_dets: expected at least 1, got 0"):
-        KeypointAP(max_dets=0)
+    for number in (0, 2.5, True):
+        with pytest.raises(ValueError, match=f"max_dets: expected an integer of at least 1, got {number}"):
+            KeypointAP(max_dets=number)
+    for ranges in ({}, {"all": (5, 1)}, {"all": (1,)}, {"all": (math.nan, 1)}):
+        with pytest.raises(ValueError, match="area_ranges: expected at least one name with"):
+            KeypointAP(area_ranges=ranges)
+    with pytest.raises(ValueError, match="categories: expected at least one id"):
+        KeypointAP(categories=(1.5,))
     with pytest.raises(ValueError, match="categories: expected at least one id"):
         KeypointAP(categories=())
     with pytest.raises(ValueError, match="image_ids: expected integers"):
