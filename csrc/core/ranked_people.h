@@ -18,6 +18,7 @@ POSEOPS_HD int64_t image_count(const TensorView& offsets) {
 
 // The people of image b among `count`: [offsets[b], offsets[b + 1]), or all where there are no offsets. On CUDA
 // nobody has checked the offsets: they are cut to the list, and the first image begins and the last one ends with it.
+// They must not fall: the blocks of images that overlap would write each other's rows.
 POSEOPS_HD PersonRows rows_of_image(const TensorView& offsets, int64_t count, int64_t b) {
     PersonRows rows = {0, count};
     if (b > 0) rows.begin = load_any<int64_t>(offsets.data, offsets.dtype, b * offsets.strides[0]);

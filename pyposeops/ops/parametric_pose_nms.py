@@ -218,7 +218,8 @@ def parametric_pose_nms(
 
     Raises:
         ValueError: shapes that do not fit, an option out of range, and on the CPU values out of range. Values of CUDA
-            tensors are not looked at: whoever has a NaN score is picked last, offsets are cut to the list.
+            tensors are not looked at: whoever has a NaN score is picked last, offsets are cut to the list; they must
+            not fall: what happens where images overlap is undefined.
         TypeError: tensors that are neither float32 nor float64.
 
     There is no gradient. CUDA runs one block per image, without waiting for the device.

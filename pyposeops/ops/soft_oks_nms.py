@@ -157,7 +157,8 @@ def soft_oks_nms(
     Raises:
         ValueError: shapes that do not fit, an option out of range, and on the CPU a score that is not finite, an area
             or a sigma out of range, offsets that do not rise from 0 to N. Values of CUDA tensors are not looked at: a
-            NaN score comes last, offsets are cut to the list.
+            NaN score comes last, offsets are cut to the list; they must not fall: what happens where images overlap
+            is undefined.
         TypeError: tensors that are neither float32 nor float64.
 
     There is no gradient. CUDA runs one block per image, without waiting for the device.
