@@ -69,7 +69,7 @@ def read_labelled(labelled: Tensor | None, keypoints: Tensor) -> Tensor:
         return torch.ones(people, joints, dtype=torch.bool, device=keypoints.device)
     check_tensor(labelled, "labelled", (people, joints))
     _check_same_device(labelled, "labelled", keypoints)
-    _refuse(labelled.isnan(), "labelled: expected no NaN, got one at joint {1} of person {0}")
+    refuse(labelled.isnan(), "labelled: expected no NaN, got one at joint {1} of person {0}")
     return labelled > 0
 
 
@@ -79,12 +79,12 @@ def read_people(pred: Tensor, target: Tensor, labelled: Tensor | None) -> People
     target = read_positions(target, "target", tuple(pred.shape))
     _check_same_device(target, "target", pred)
     mask = read_labelled(labelled, target)
-    _refuse(
+    refuse(
         pred.isnan().any(-1) & mask,
         "pred: expected a position for every labelled joint (infinity for one not found), got NaN at joint {1} of "
         "person {0}",
     )
-    _refuse(
+    refuse(
         ~target.isfinite().all(-1) & mask,
         "target: expected finite positions of labelled joints, got another at joint {1} of person {0}",
     )
@@ -98,16 +98,17 @@ def read_sizes(sizes: Tensor, people: Tensor, name: str) -> Tensor:
         raise TypeError(f"{name}: expected sizes, got {sizes.dtype}")
     _check_same_device(sizes, name, people)
     sizes = sizes.to(torch.float64)
-    _refuse(
-        (sizes < 0) | sizes.isinf(), f"{name}: expected sizes from 0 on, got another one for person {{0}}"
-    )
+    refuse((sizes < 0) | sizes.isinf(), f"{name}: expected sizes from 0 on, got another one for person {{0}}")
     return sizes
 
 
 def read_thresholds(thresholds: float | Sequence[float] | Tensor, name: str) -> list[float]:
     """Thresholds as floats, at least one."""
     values: Any = thresholds.tolist() if isinstance(thresholds, Tensor) else thresholds
-    found = [float(value) for value in (values if isinstance(values, Iterable) else [values])]
+    try:
+        found = [float(value) for value in (values if isinstance(values, Iterable) else [values])]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a number from 0 on, or several, got {values}") from None
     if not found or not all(value >= 0 and math.isfinite(value) for value in found):
         raise ValueError(f"{name}: expected finite numbers from 0 on, got {values}")
     return found
@@ -176,7 +177,7 @@ def _check_same_device(value: Tensor, name: str, other: Tensor) -> None:
         raise ValueError(f"{name}: expected a tensor on {other.device}, got one on {value.device}")
 
 
-def _refuse(wrong: Tensor, message: str) -> None:
+def refuse(wrong: Tensor, message: str) -> None:
     """ValueError at the first place that is wrong. Values on another device are not read: that would wait for it."""
     if wrong.device.type == "cpu" and wrong.any():
         raise ValueError(message.format(*wrong.nonzero()[0].tolist()))

@@ -23,6 +23,7 @@ from pyposeops.metrics._joint_counts import (
     read_people,
     read_positions,
     read_thresholds,
+    refuse,
     shares,
 )
 from pyposeops.metrics.sticks import LSP_JOINTS, LSP_STICKS, Stick, joint_index, stick_parts
@@ -83,7 +84,8 @@ def pcp(
             figure, as arms and legs then weigh as much as head and torso); or over all "labels".
         sticks: the limbs, such as ``LSP_STICKS`` or ``FLIC_STICKS``.
         joint_names: K names.
-        mean_lengths: (S,) in pixels for the rule "mean_length"; default :func:`mean_stick_lengths` of ``target``.
+        mean_lengths: (S,) in pixels for the rule "mean_length", NaN or 0 for a limb that does not count; default
+            :func:`mean_stick_lengths` of ``target``.
 
     Returns:
         Pcp(per_stick, parts, mean, counted). A stick that never counts is NaN and not in a mean.
@@ -215,4 +217,8 @@ def _read_lengths(mean_lengths: Tensor | None, sticks: int, like: Tensor) -> Ten
     if not isinstance(mean_lengths, Tensor) or tuple(mean_lengths.shape) != (sticks,):
         got = tuple(mean_lengths.shape) if isinstance(mean_lengths, Tensor) else mean_lengths
         raise ValueError(f"mean_lengths: expected ({sticks},) for the rule 'mean_length', got {got}")
+    refuse(
+        (mean_lengths < 0) | mean_lengths.isinf(),
+        "mean_lengths: expected lengths from 0 on, got another at {0}",
+    )
     return mean_lengths.to(like).expand_as(like)

@@ -189,6 +189,8 @@ def normalizer_sizes(
     if joint_names is None:
         raise ValueError(f"joint_names: expected names for the normalizer {normalizer!r}, got None")
     if isinstance(normalizer, tuple):
+        if len(normalizer) != 2:
+            raise ValueError(f"normalizer: expected the names of two joints, got {normalizer}")
         return segment_sizes(people.target, people.labelled, normalizer, joint_names)
     check_choice(normalizer, _SIZE_NAMES, "normalizer")
     if normalizer == "head":

@@ -167,6 +167,14 @@ def test_any_arms_on_a_grid_with_ties_score_as_the_loop_counts(count, seed, rule
         ("threshold: expected finite", {"threshold": -1}),
         ("mean_lengths: expected none with the rule 'strict'", {"mean_lengths": np.ones(2)}),
         (r"mean_lengths: expected \(2,\)", {"rule": "mean_length", "mean_lengths": np.ones(3)}),
+        (
+            "mean_lengths: expected lengths from 0 on, got another at 1",
+            {"rule": "mean_length", "mean_lengths": np.array([1.0, -1.0])},
+        ),
+        (
+            "mean_lengths: expected lengths from 0 on, got another at 0",
+            {"rule": "mean_length", "mean_lengths": np.array([np.inf, 1.0])},
+        ),
     ],
 )
 def test_bad_options_are_refused_by_name(message, options):
