@@ -79,15 +79,15 @@ void assign(const double* costs, int64_t rows, int64_t columns, int64_t* column_
     }
     if (low > high) return;  // nothing is allowed
     const int64_t n = std::max(rows, columns);
-    // Costs as shares of their range, so that one pair less always costs more than any sum of the others. Halves, since
-    // the range of doubles is wider than the largest of them; a range that vanishes tells nobody apart.
-    const double half_range = high / 2 - low / 2;
-    const double scale = half_range > 0.0 ? half_range : 1.0;
+    // Costs as shares of their range, so that one pair less always costs more than any sum of the others; halved where
+    // the range is more than the largest double.
+    const double half = std::isfinite(high - low) ? 1.0 : 0.5;
+    const double range = high > low ? half * high - half * low : 1.0;
     const double forbidden = static_cast<double>(n) + 1.0;
     const auto cost = [&](int64_t row, int64_t column) {
         if (row >= rows || column >= columns) return forbidden;
         const double value = costs[row * columns + column];
-        return std::isfinite(value) ? (value / 2 - low / 2) / scale : forbidden;
+        return std::isfinite(value) ? (half * value - half * low) / range : forbidden;
     };
     Solver solver(n);
     solver.solve(cost);

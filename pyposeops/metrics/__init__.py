@@ -21,13 +21,9 @@ from pyposeops.metrics.person_sizes import (
     torso_sizes,
 )
 from pyposeops.metrics.posetrack_ap import PoseTrackAp, posetrack_ap
-from pyposeops.metrics.posetrack_data import (
-    POSETRACK_JOINTS,
-    TrackResults,
-    TrackTruths,
-    read_posetrack_results,
-    read_posetrack_truths,
-)
+from pyposeops.metrics.posetrack_data import POSETRACK_JOINTS, TrackResults, TrackTruths
+from pyposeops.metrics.posetrack_evaluation import PoseTrackFigures, evaluate_posetrack
+from pyposeops.metrics.posetrack_files import read_posetrack_results, read_posetrack_truths
 from pyposeops.metrics.posetrack_mota import PoseTrackMota, posetrack_mota
 from pyposeops.metrics.sticks import (
     FLIC_JOINTS,
@@ -75,6 +71,7 @@ __all__ = [
     "Pckh",
     "Pcp",
     "PoseTrackAp",
+    "PoseTrackFigures",
     "PoseTrackMota",
     "Stick",
     "SwapRates",
@@ -85,6 +82,7 @@ __all__ = [
     "box_sizes",
     "crop_accuracy",
     "distance_curve",
+    "evaluate_posetrack",
     "head_box_sizes",
     "heatmap_accuracy",
     "joints_box_sizes",

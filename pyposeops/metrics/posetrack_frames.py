@@ -42,7 +42,7 @@ def frames_of(
     if not (np.isfinite(threshold) and threshold > 0):
         raise ValueError(f"threshold: expected a number above 0, got {threshold}")
     joints = truths.keypoints.shape[1]
-    if len(results.keypoints) and len(truths.keypoints) and results.keypoints.shape[1] != joints:
+    if len(results.keypoints) and results.keypoints.shape[1] != joints:
         raise ValueError(f"results: expected {joints} joints, as annotated, got {results.keypoints.shape[1]}")
     annotated = _rows_by_frame(truths.sequences, truths.frames)
     seen = _rows_by_frame(results.sequences, results.frames)
@@ -87,9 +87,11 @@ def _people(
         labelled = labelled & ~inside_any(true[..., :2], polygons)
         found = found & ~inside_any(np.nan_to_num(seen), polygons)
     both = found[:, None] & labelled[None]
-    distances = np.linalg.norm(seen[:, None] - true[None, ..., :2], axis=-1)
-    distances = np.where(both, distances / truths.head_sizes[rows][None, :, None], np.nan)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # joints not found are NaN; too far to be squared is far
+        distances = np.linalg.norm(seen[:, None] - true[None, ..., :2], axis=-1)
+        distances = np.where(both, distances / truths.head_sizes[rows][None, :, None], np.nan)
         near = both & _COMPARE[comparison](distances, threshold)
     scores = results.scores[found_rows].reshape(-1, joints)
     return FramePeople(
@@ -101,7 +103,8 @@ def inside_any(points: Floats, polygons: Sequence[ArrayLike]) -> Bools:
     """Which points (..., 2) lie in one of the polygons (P, 2), by the even-odd rule; borders belong to polygons."""
     inside = np.zeros(points.shape[:-1], bool)
     for polygon in polygons:
-        inside |= _inside(points, np.asarray(polygon, np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):  # of corners beyond all pictures
+            inside |= _inside(points, np.asarray(polygon, np.float64))
     return inside
 
 

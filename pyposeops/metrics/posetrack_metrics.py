@@ -16,12 +16,16 @@ from pyposeops.metrics.posetrack_mota import COUNTS, PoseTrackMota, TrackCounts,
 
 
 class _SequenceMetric(Metric):
-    """Rows of numbers that grow by whole sequences; those that come again (a sampler's padding) count once."""
+    """Rows of numbers that grow by whole sequences; those that come again (a sampler's padding) count once.
+
+    A sequence must be whole in one ``update``, on one process: its tracks cannot be put together from counts. One
+    that comes again with other counts came in parts, and is refused.
+    """
 
     is_differentiable = False
     higher_is_better = True
     full_state_update = False
-    # State -> (shape of a row, dtype); the first column of `sequences` is the sequence, the others say how many rows.
+    # State -> (shape of a row, dtype).
     _rows: dict[str, tuple[tuple[int, ...], Any]]
 
     def __init__(
@@ -45,7 +49,7 @@ class _SequenceMetric(Metric):
 
     def _check(self, truths: TrackTruths, results: TrackResults) -> None:
         for name, people in (("truths", truths), ("results", results)):
-            if len(people.keypoints) and people.keypoints.shape[1] != self.joints:
+            if people.keypoints.shape[1] != self.joints:
                 raise ValueError(f"{name}: expected {self.joints} joints, got {people.keypoints.shape[1]}")
 
     def _append(self, **rows: NDArray[Any]) -> None:
@@ -115,7 +119,7 @@ class MOTA(_SequenceMetric):
         """The figures of all sequences so far."""
         columns = self._kept()
         kept = TrackCounts(columns["sequences"], columns["counts"], columns["distances"])
-        _, first = np.unique(kept.sequences, return_index=True)
+        first = _first_of_each(kept.sequences, kept.counts)
         return mota_of(TrackCounts(kept.sequences[first], kept.counts[first], kept.distances[first]))
 
 
@@ -131,16 +135,21 @@ class PoseTrackAP(_SequenceMetric):
 
     ``update(truths, results)``: :class:`TrackTruths` and :class:`TrackResults` of whole sequences.
     ``compute()``: :class:`PoseTrackAp`.
+
+    Example:
+        >>> metric = PoseTrackAP(joints=1)
+        >>> truths = TrackTruths([1], [1], [7], [[[10.0, 20.0, 1]]], [30.0])
+        >>> metric.update(truths, TrackResults([1], [1], [0], [[[10.0, 20.0]]], [[0.9]]))
+        >>> metric.compute().mean
+        1.0
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._add_states(
             {
-                "sequences": (
-                    (2 + self.joints,),
-                    np.int64,
-                ),  # number, found joints, annotated joints of each kind
+                # number, how many rows of the other states, annotated joints of each kind
+                "sequences": ((2 + self.joints,), np.int64),
                 "keys": ((4,), np.int64),
                 "scores": ((), np.float64),
                 "correct": ((), np.int64),
@@ -161,13 +170,23 @@ class PoseTrackAP(_SequenceMetric):
         kept = self._kept()
         rows = kept["sequences"]
         starts = np.cumsum(rows[:, 1]) - rows[:, 1]
-        _, first = np.unique(rows[:, 0], return_index=True)
+        first = _first_of_each(rows[:, 0], rows[:, 1:])
         at = np.concatenate(
             [np.zeros(0, np.int64), *(starts[row] + np.arange(rows[row, 1]) for row in first)]
         )
         return ap_of(
             JointFindings(kept["keys"][at], kept["scores"][at], kept["correct"][at], rows[first, 2:].sum(0))
         )
+
+
+def _first_of_each(sequences: Integers, counts: Integers) -> Integers:
+    """Row of each sequence, in the order of their numbers."""
+    _, first, inverse = np.unique(sequences, return_index=True, return_inverse=True)
+    other = (counts != counts[first][inverse]).any(axis=tuple(range(1, counts.ndim)))
+    if other.any():
+        number = sequences[other][0]
+        raise ValueError(f"truths: expected whole sequences, got {number} again with other counts")
+    return first
 
 
 def _part(truths: TrackTruths, sequence: int) -> TrackTruths:
@@ -181,5 +200,5 @@ def _part(truths: TrackTruths, sequence: int) -> TrackTruths:
         truths.keypoints[rows],
         truths.head_sizes[rows],
         labelled_frames=frames,
-        ignored=truths.ignored,
+        ignored={frame: polygons for frame, polygons in truths.ignored.items() if frame[0] == sequence},
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyposeops import _core
+from pyposeops.metrics.assignment import linear_assignment
 from pyposeops.metrics.posetrack_ap import Compat
 from pyposeops.metrics.posetrack_data import Floats, Integers, TrackResults, TrackTruths
 from pyposeops.metrics.posetrack_frames import FramePeople, frames_of, mean_of_known
@@ -66,9 +66,10 @@ def posetrack_mota(
             are, and those without annotated people count whoever is found there.
         threshold: in head sizes. comparison: "<=" or "<".
         compat: "poseval" repeats what its published evaluation does instead: frames without annotated people are left
-            out, then the last frame of every sequence is; a frame in which nobody was found counts one object, one
-            miss and one false positive of each joint, whatever is annotated; of two who claim the same track the
-            first one gets it. Written after a description of poseval, not compared with it.
+            out, then the last frame of every sequence is; a frame in which no joint is found, or none is annotated
+            outside of ignored regions, counts one object, one miss and one false positive of each joint, whatever
+            else is there; of two who claim the same track the first one gets it. Written after a description of
+            poseval, not compared with it; its counting otherwise agrees with that of motmetrics, which it uses.
 
     Returns:
         Accuracies and counts of each joint, mean and total; see :class:`PoseTrackMota`.
@@ -105,7 +106,7 @@ def count_tracks(
         for joint in range(joints):
             tracker = _ClearJoint(joint, latest_wins=compat is None)
             for people in own:
-                if compat == "poseval" and len(people.result_tracks) == 0:
+                if compat == "poseval" and not (people.found.any() and people.labelled.any()):
                     tracker.counts += (1, 0, 1, 1, 0)
                 else:
                     tracker.add(people)
@@ -162,7 +163,7 @@ def _assigned(costs: Floats, taken: dict[int, int]) -> dict[int, int]:
     """The others, assigned to each other."""
     rows = [row for row in range(costs.shape[0]) if row not in taken]
     columns = [column for column in range(costs.shape[1]) if column not in taken.values()]
-    partners = _core.assign(costs[np.ix_(rows, columns)].reshape(len(rows), len(columns)))
+    partners = linear_assignment(costs[np.ix_(rows, columns)])
     return {rows[i]: columns[column] for i, column in enumerate(partners.tolist()) if column >= 0}
 
 

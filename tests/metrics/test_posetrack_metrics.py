@@ -16,7 +16,7 @@ pytest.importorskip("torchmetrics")
 
 from pyposeops.metrics import MOTA, PoseTrackAP, TrackResults, TrackTruths, posetrack_ap, posetrack_mota
 from tests.conftest import REPOSITORY
-from tests.metrics.test_posetrack import random_tracks, results, truths
+from tests.metrics.tracks import random_tracks, results, truths
 
 # What a metric without people says is wanted here.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")
@@ -111,6 +111,17 @@ def test_two_processes_give_the_bits_of_one(tmp_path: Path):
             want = function(*joined(sequences(5)))
             for got in figures[kind.__name__]:
                 assert_same(got, want)
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_a_sequence_in_parts_is_refused(kind: Any):
+    true, seen = sequences(1)[0]
+    metric = kind(joints=1)
+    for chosen in (true.frames < 2, true.frames >= 2):
+        columns = (getattr(true, name)[chosen] for name in ("sequences", "frames", "tracks", "keypoints"))
+        metric.update(TrackTruths(*columns, true.head_sizes[chosen]), seen)
+    with pytest.raises(ValueError, match="truths: expected whole sequences, got 0 again with other counts"):
+        metric.compute()
 
 
 def test_mistakes_are_named():
