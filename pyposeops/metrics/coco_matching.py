@@ -54,8 +54,9 @@ def match(truths: KeypointTruths, results: KeypointResults, params: Params, *, s
     """Match detections with people in every image, in the order of ``params``, which must be sorted.
 
     Raises:
-        ValueError: sigmas that are not (K,) above 0.
+        ValueError: sigmas that are not (K,) above 0, limits, thresholds or area ranges that are none.
     """
+    _check_params(params)
     sigmas = np.ascontiguousarray(params.kpt_oks_sigmas, np.float64)
     if sigmas.ndim != 1 or len(sigmas) == 0 or not (sigmas > 0).all():
         raise ValueError(f"kpt_oks_sigmas: expected (K,) above 0, got {sigmas}")
@@ -66,6 +67,17 @@ def match(truths: KeypointTruths, results: KeypointResults, params: Params, *, s
     order = (gt_order, gt_offsets, dt_order, dt_offsets)
     states, outside, *_ = _run(truths, results, params, order, strict=strict, details=False)
     return Matched(truths, results, copy.copy(params), strict, *order, ranks, states, outside)
+
+
+def _check_params(params: Params) -> None:
+    """What a caller may have put there: a limit that is no number of people, or NaN, would be scored in silence."""
+    limits, thresholds, areas = map(np.asarray, (params.maxDets, params.iouThrs, params.areaRng))
+    if limits.ndim != 1 or limits.size == 0 or not np.issubdtype(limits.dtype, np.integer):
+        raise ValueError(f"maxDets: expected at least one integer, got {params.maxDets}")
+    if np.isnan(thresholds).any():
+        raise ValueError(f"iouThrs: expected no NaN, got {params.iouThrs}")
+    if areas.ndim != 2 or areas.shape[1] != 2 or np.isnan(areas).any():
+        raise ValueError(f"areaRng: expected at least one pair (lowest, highest), got {params.areaRng}")
 
 
 def match_details(matched: Matched) -> tuple[NDArray[np.int32], Floats, Integers]:

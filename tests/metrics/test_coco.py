@@ -392,6 +392,23 @@ def test_settings_given_to_accumulate_need_no_order():
     np.testing.assert_array_equal(evaluation.eval["precision"], want.eval["precision"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("maxDets", [], "maxDets: expected at least one integer"),
+        ("maxDets", [1.5], "maxDets: expected at least one integer"),
+        ("iouThrs", [np.nan], "iouThrs: expected no NaN"),
+        ("areaRng", [], "areaRng: expected at least one pair"),
+        ("areaRng", [[0.0]], "areaRng: expected at least one pair"),
+    ],
+)
+def test_settings_that_are_none_are_named(name: str, value: list[Any], message: str):
+    evaluation = COCOeval(*generate(Options(images=2, seed=2)))
+    setattr(evaluation.params, name, value)
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate()
+
+
 def test_evaluation_without_ground_truth_or_sigmas_is_refused():
     with pytest.raises(RuntimeError, match="expected a ground truth, got none"):
         COCOeval().evaluate()
