@@ -1,7 +1,7 @@
 """DeepPose: a network that regresses the joints' coordinates, in units of the box around the person.
 
 `deeppose_alexnet_lrn` is the network of the paper; `deeppose_alexnet` has the layers and names of torchvision's
-AlexNet, as voqtuyen/DeepPose.pytorch takes it; `deeppose_resnet50` is mmpose's.
+AlexNet, as voqtuyen/DeepPose.pytorch takes it; `deeppose_resnet50` is mmpose's, `deeppose_resnet18` a smaller one.
 
 Source: Toshev, Szegedy, "DeepPose: Human Pose Estimation via Deep Neural Networks", CVPR 2014, section 3.
 """
@@ -150,6 +150,11 @@ def deeppose_alexnet(*, num_joints: int, **options: Any) -> AlexNetRegressor:
 def deeppose_alexnet_lrn(*, num_joints: int, **options: Any) -> AlexNetRegressor:
     as_published = {"channels": (96, 256, 384, 384, 256), "padding": 4, "norm": True, "dropout": 0.6}
     return AlexNetRegressor(num_joints=num_joints, **{**as_published, **options})
+
+
+@register_model(INFO_RESNET)
+def deeppose_resnet18(*, num_joints: int, **options: Any) -> ResNetRegressor:
+    return ResNetRegressor(18, num_joints=num_joints, **options)
 
 
 @register_model(INFO_RESNET)

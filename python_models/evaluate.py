@@ -11,6 +11,7 @@ from torch import nn
 
 from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
 from python_models.data import PersonRecord, PoseDataset, PoseLoader
+from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
 from python_models.files import save_json
 from python_models.interrupt import StopRequest
@@ -87,7 +88,11 @@ def predict_dataset(
 
 
 def score_predictions(
-    dataset: PoseDataset, predictions: Predictions, *, pck_normalizer: Normalizer = "torso"
+    dataset: PoseDataset,
+    predictions: Predictions,
+    *,
+    pck_normalizer: Normalizer = "torso",
+    pck_thresholds: Sequence[float] = PCK_THRESHOLDS,
 ) -> dict[str, Any]:
     """All figures of a set of poses: means by name, and `per_joint` by joint and name.
 
@@ -104,7 +109,7 @@ def score_predictions(
     sizes = box_sizes(boxes) if pck_normalizer == "bbox" else body_sizes(truth, labelled, boxes, names)
     figures = {
         f"PCK@{limit}": pck(predicted, truth, labelled, normalizer=sizes, threshold=limit)
-        for limit in PCK_THRESHOLDS
+        for limit in pck_thresholds
     }
     heads = head_sizes(records, truth, labelled, names)
     if np.isfinite(heads).any():
@@ -183,6 +188,7 @@ def evaluate(
     out: str = "metrics.json",
     generated_count: int = 400,
     pck_normalizer: Normalizer = "torso",
+    pck_thresholds: tuple[float, ...] = PCK_THRESHOLDS,
     refine: Refine = "auto",
     flip_test: bool = False,
     batch_size: int = 64,
@@ -203,6 +209,7 @@ def evaluate(
         generated_count: how many people, with data=generated.
         pck_normalizer: unit of PCK: torso, the mean of both shoulder-hip diagonals (where one is labelled, that one;
             where none is, the longer side of the box); or bbox, the longer side of the box.
+        pck_thresholds: of PCK, in its unit; a figure PCK@x for each.
         refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
         flip_test: average with the mirrored image.
         batch_size: people per step and process.
@@ -211,6 +218,8 @@ def evaluate(
         devices: number of devices, one process each.
         precision: of the network's arithmetic.
     """
+    if not pck_thresholds or any(not limit > 0 for limit in pck_thresholds):
+        raise UserError(f"pck_thresholds: expected numbers above 0, got {list(pck_thresholds)}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
     network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
     check_same_joints(card.skeleton, dataset.skeleton)
@@ -225,7 +234,9 @@ def evaluate(
         refine=refine,
         flip_test=flip_test,
     )
-    scores = score_predictions(dataset, predictions, pck_normalizer=pck_normalizer)
+    scores = score_predictions(
+        dataset, predictions, pck_normalizer=pck_normalizer, pck_thresholds=pck_thresholds
+    )
     if fabric.is_global_zero:
         content = {**scores, "weights": weights, "data": data, "pck_normalizer": pck_normalizer}
         save_json(out, content)

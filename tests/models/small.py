@@ -43,6 +43,7 @@ SMALL: dict[str, Small] = {
     "integral_resnet50": Small({**_RESNET, "deconv_channels": (8, 8, 8), "depth_bins": 4}),
     "deeppose_alexnet": Small(_ALEXNET, (224, 224)),
     "deeppose_alexnet_lrn": Small(_ALEXNET, (220, 220)),
+    "deeppose_resnet18": Small(_RESNET),
     "deeppose_resnet50": Small(_RESNET),
     "integral_direct_resnet50": Small(_RESNET),
     "tompson_coarse": Small(_TOMPSON),
