@@ -8,9 +8,17 @@ from torch import Tensor
 from torch.nn import functional
 
 import pyposeops
+from python_models.data.crop_source import CropSource
 from python_models.errors import UserError
 from python_models.model_card import ModelCard
-from python_models.outputs import expected_joints, prediction_of, simcc_joints, uses_peaks
+from python_models.outputs import (
+    expected_joints,
+    prediction_of,
+    predictions_of,
+    simcc_joints,
+    stages_of,
+    uses_peaks,
+)
 from python_models.zoo import model_info
 
 Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola", "megvii"]
@@ -59,19 +67,18 @@ class PoseEstimator:
         if not scales or any(not 0 < scale < 100 for scale in scales):
             raise UserError(f"scales: expected numbers above 0, got {tuple(scales)}")
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
+        self.merges_maps = uses_peaks(card) and card.stages == 1
         self.scales = tuple(scales)
         self.refine = self._own_refinement() if refine == "auto" else refine
 
     def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
         """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
         on_device = [image.to(self.device) for image in images]
-        looks = [self._cut(on_device, boxes, image_index, scale) for scale in self.scales]
-        if len(looks) == 1:
-            return self.from_crops(*looks[0])
-        if not uses_peaks(self.card):
-            found = [self.from_crops(*look) for look in looks]
+        looks = [self._source(on_device, boxes, image_index, scale) for scale in self.scales]
+        if len(looks) == 1 or not self.merges_maps:
+            found = [self.from_crops(look.crops(), look.affines, look) for look in looks]
             return Poses(*(torch.stack(values).mean(0) for values in zip(*found, strict=True)))
-        maps = [self._merged(crops) for crops, _ in looks]
+        maps = [self._merged(look.crops()) for look in looks]
         aligned = [self._at_size_one(own, scale) for own, scale in zip(maps, self.scales, strict=True)]
         return self.decode(torch.stack(aligned).mean(0), self._affines(boxes, 1.0))
 
@@ -85,22 +92,15 @@ class PoseEstimator:
             boxes, self.card.input_size, convention=self.card.convention, padding=CROP_PADDING, scale=scale
         ).to(self.device)
 
-    def _cut(
+    def _source(
         self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor, scale: float
-    ) -> tuple[Tensor, Tensor]:
-        """Crops of boxes `scale` times as large, and the affine maps that lead there."""
+    ) -> CropSource:
+        """How people are cut out of boxes `scale` times as large."""
         info = model_info(self.card.model)
+        colours = {"mean": info.mean, "std": info.std, "reverse_channels": info.channel_order == "bgr"}
         affines = self._affines(boxes, scale)
-        crops = pyposeops.crop_images(
-            images,
-            affines,
-            self.card.input_size,
-            mean=info.mean,
-            std=info.std,
-            image_index=image_index.to(self.device),
-            reverse_channels=info.channel_order == "bgr",
-        )
-        return crops, affines
+        index = image_index.to(self.device)
+        return CropSource(images, index, affines, self.card.input_size, options=colours)
 
     def _merged(self, crops: Tensor) -> Tensor:
         """Heat maps, averaged with those of the mirrored crops where asked for."""
@@ -134,10 +134,38 @@ class PoseEstimator:
             return (crop / 2 + 0.5) * count / crop - 0.5
         return count / 2
 
-    def from_crops(self, crops: Tensor, affines: Tensor | None) -> Poses:
-        """Poses of normalised crops; `affines` (N, 2, 3) led from image to crop pixels, None leaves joints there."""
-        flipped = prediction_of(self.network(crops.flip(-1)), self.card) if self.flip_test else None
-        return self.decode(prediction_of(self.network(crops), self.card), affines, flipped)
+    def from_crops(self, crops: Tensor, affines: Tensor | None, source: CropSource | None = None) -> Poses:
+        """Poses of normalised crops.
+
+        Args:
+            crops: (N, 3, h, w).
+            affines: (N, 2, 3), which led from image to crop pixels; None leaves the joints there.
+            source: What the crops were cut from, for networks that look again.
+        """
+        return self._decoded(crops, affines, prediction_of)[0]
+
+    def stage_poses(
+        self, crops: Tensor, affines: Tensor | None, source: CropSource | None = None
+    ) -> list[Poses]:
+        """As `from_crops`, from each trained stage of the network; the last one is what `from_crops` gives."""
+        return self._decoded(crops, affines, predictions_of)
+
+    def stage_count(self) -> int:
+        """How many poses `stage_poses` gives."""
+        nothing = torch.zeros(1, 3, *self.card.input_size, device=self.device)
+        return len(predictions_of(self.network(nothing), self.card))
+
+    def _decoded(
+        self, crops: Tensor, affines: Tensor | None, chosen: Callable[[Any, ModelCard], Any]
+    ) -> list[Poses]:
+        """The poses of the outputs that `chosen` takes from the network's answer."""
+        found = stages_of(chosen(self.network(crops), self.card))
+        flipped: list[Tensor | None] = [None] * len(found)
+        if self.flip_test:
+            flipped = list(stages_of(chosen(self.network(crops.flip(-1)), self.card)))
+        return [
+            self.decode(prediction, affines, other) for prediction, other in zip(found, flipped, strict=True)
+        ]
 
     def decode(self, prediction: Tensor, affines: Tensor | None, flipped: Tensor | None = None) -> Poses:
         """Joints in image (or crop) pixels, averaged with what the mirrored crops gave where that is given."""

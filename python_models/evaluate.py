@@ -12,14 +12,16 @@ from torch import nn
 from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
 from python_models.data import PersonRecord, PoseDataset, PoseLoader
 from python_models.errors import UserError
-from python_models.estimator import PoseEstimator, Refine
+from python_models.estimator import Refine
 from python_models.files import save_json
 from python_models.interrupt import StopRequest
 from python_models.metrics import oks_ap
 from python_models.model_card import ModelCard, load_model
 from python_models.progress import progress_bar
+from python_models.refinement import build_estimator
 from python_models.runtime import Accelerator, Devices, Precision, start_fabric
 from python_models.sources import check_same_joints, open_evaluation_data
+from python_models.stage_scores import PDJ_THRESHOLDS, format_stages, stage_figures
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -41,7 +43,12 @@ class Predictions(NamedTuple):
     read: Bools  # (N,) False for people whose image could not be read
 
 
-def predict_dataset(
+def predict_dataset(network: nn.Module, card: ModelCard, *data: Any, **options: Any) -> Predictions:
+    """The last of `predict_stages`, which takes the same arguments."""
+    return predict_stages(network, card, *data, **options)[-1]
+
+
+def predict_stages(
     network: nn.Module,
     card: ModelCard,
     dataset: PoseDataset,
@@ -51,9 +58,12 @@ def predict_dataset(
     workers: int,
     refine: Refine = "auto",
     flip_test: bool = False,
+    every_stage: bool = False,
     stop: StopRequest | None = None,
-) -> Predictions:
+) -> list[Predictions]:
     """Poses of everybody in a data set, the work shared between Fabric's processes.
+
+    One set of poses, or with `every_stage` one for each stage of the network, the last one being its answer.
 
     Raises:
         Stopped: a stop was asked for through `stop`.
@@ -68,23 +78,27 @@ def predict_dataset(
         pin_memory=fabric.device.type == "cuda",
     )
     prepare = card.batch_preparer(dataset, fabric.device)
-    estimator = PoseEstimator(network.eval(), card, device=fabric.device, refine=refine, flip_test=flip_test)
-    table = torch.zeros(len(dataset), card.skeleton.num_joints, 4, device=fabric.device)
+    estimator = build_estimator(
+        network.eval(), card, device=fabric.device, refine=refine, flip_test=flip_test
+    )
     bar = progress_bar(len(loader), "scoring", active=fabric.is_global_zero, leave=False)
     with bar, torch.no_grad(), fabric.autocast():
+        stages = estimator.stage_count() if every_stage else 1
+        table = torch.zeros(stages, len(dataset), card.skeleton.num_joints, 4, device=fabric.device)
         for samples in loader:
             batch = prepare(samples)
-            poses = estimator.from_crops(batch.crops, batch.affines)
-            read = torch.ones_like(poses.scores)
-            table[batch.indices] = torch.cat(
-                [poses.keypoints, poses.scores[..., None], read[..., None]], dim=-1
-            )
+            look = batch.crops, batch.affines, batch.source
+            found = estimator.stage_poses(*look) if every_stage else [estimator.from_crops(*look)]
+            for stage, poses in enumerate(found):
+                read = torch.ones_like(poses.scores)
+                values = [poses.keypoints, poses.scores[..., None], read[..., None]]
+                table[stage, batch.indices] = torch.cat(values, dim=-1)
             bar.update()
             if stop is not None:
                 stop.check()
     # Every record was filled by one process and is zero in the others.
     gathered = fabric.all_reduce(table, reduce_op="sum").cpu().numpy()
-    return Predictions(gathered[..., :2], gathered[..., 2], gathered[:, 0, 3] > 0)
+    return [Predictions(own[..., :2], own[..., 2], own[:, 0, 3] > 0) for own in gathered]
 
 
 def score_predictions(
@@ -99,12 +113,9 @@ def score_predictions(
     A joint counts where it is labelled (visibility 1 or 2). PCK's unit is the torso's diagonal (or the longer side of
     the box) of the person, PCKh's the head.
     """
-    names = dataset.skeleton.joint_names
+    predicted, truth, labelled, names = labelled_people(dataset, predictions)
     records = [record for record, read in zip(dataset.records, predictions.read, strict=True) if read]
-    truth = np.stack([record.keypoints for record in records]).astype(np.float64)
-    labelled = np.stack([record.visibility for record in records]) > 0
     boxes = np.stack([record.box_xywh for record in records]).astype(np.float64)
-    predicted = predictions.keypoints[predictions.read].astype(np.float64)
 
     sizes = box_sizes(boxes) if pck_normalizer == "bbox" else body_sizes(truth, labelled, boxes, names)
     figures = {
@@ -122,6 +133,26 @@ def score_predictions(
     }
     means = {name: float(figure.mean) for name, figure in figures.items()}
     return {**means, **_oks_figures(dataset, predictions), "people": len(records), "per_joint": per_joint}
+
+
+class LabelledPeople(NamedTuple):
+    """The people whose images could be read."""
+
+    predicted: Floats  # (N, K, 2)
+    truth: Floats  # (N, K, 2)
+    labelled: Bools  # (N, K)
+    joint_names: Sequence[str]
+
+
+def labelled_people(dataset: PoseDataset, predictions: Predictions) -> LabelledPeople:
+    """What was found beside what is labelled; visibility 1 and 2 are."""
+    records = [record for record, read in zip(dataset.records, predictions.read, strict=True) if read]
+    return LabelledPeople(
+        predictions.keypoints[predictions.read].astype(np.float64),
+        np.stack([record.keypoints for record in records]).astype(np.float64),
+        np.stack([record.visibility for record in records]) > 0,
+        dataset.skeleton.joint_names,
+    )
 
 
 def body_sizes(truth: Floats, labelled: Bools, boxes: Floats, names: Sequence[str]) -> Floats:
@@ -189,6 +220,8 @@ def evaluate(
     generated_count: int = 400,
     pck_normalizer: Normalizer = "torso",
     pck_thresholds: tuple[float, ...] = PCK_THRESHOLDS,
+    pdj_thresholds: tuple[float, ...] = PDJ_THRESHOLDS,
+    every_stage: bool = False,
     refine: Refine = "auto",
     flip_test: bool = False,
     batch_size: int = 64,
@@ -210,6 +243,8 @@ def evaluate(
         pck_normalizer: unit of PCK: torso, the mean of both shoulder-hip diagonals (where one is labelled, that one;
             where none is, the longer side of the box); or bbox, the longer side of the box.
         pck_thresholds: of PCK, in its unit; a figure PCK@x for each.
+        pdj_thresholds: of PDJ, in diagonals of the torso (left shoulder to right hip).
+        every_stage: PCP and PDJ of each stage of a network with several; a cascade of stages always has them.
         refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
         flip_test: average with the mirrored image.
         batch_size: people per step and process.
@@ -218,13 +253,14 @@ def evaluate(
         devices: number of devices, one process each.
         precision: of the network's arithmetic.
     """
-    if not pck_thresholds or any(not limit > 0 for limit in pck_thresholds):
-        raise UserError(f"pck_thresholds: expected numbers above 0, got {list(pck_thresholds)}")
+    for name, limits in (("pck_thresholds", pck_thresholds), ("pdj_thresholds", pdj_thresholds)):
+        if not limits or any(not limit > 0 for limit in limits):
+            raise UserError(f"{name}: expected numbers above 0, got {list(limits)}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
     network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
     check_same_joints(card.skeleton, dataset.skeleton)
     fabric = start_fabric(accelerator, devices, precision)
-    predictions = predict_dataset(
+    stages = predict_stages(
         fabric.to_device(network),
         card,
         dataset,
@@ -233,14 +269,17 @@ def evaluate(
         workers=workers,
         refine=refine,
         flip_test=flip_test,
+        every_stage=every_stage or card.stages > 1,
     )
     scores = score_predictions(
-        dataset, predictions, pck_normalizer=pck_normalizer, pck_thresholds=pck_thresholds
+        dataset, stages[-1], pck_normalizer=pck_normalizer, pck_thresholds=pck_thresholds
     )
+    scores["stages"] = [stage_figures(*labelled_people(dataset, own), pdj_thresholds) for own in stages]
     if fabric.is_global_zero:
         content = {**scores, "weights": weights, "data": data, "pck_normalizer": pck_normalizer}
         save_json(out, content)
         print(format_table(scores))
+        print(format_stages(scores["stages"]))
         print(f"written: {out}")
     return scores
 

@@ -97,6 +97,10 @@ def export(
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"out {out}: expected a file that ends in .onnx or .pt2")
     network, card = load_model(weights, model=model)
+    if card.stages > 1:
+        raise UserError(
+            f"weights {weights}: a cascade looks at the image again, and the graph begins with crops"
+        )
     pose = ExportedPose(network, card, raw_input=raw_input, refine=refine, flip_test=flip_test).eval()
     crops = example_crops(card, raw_input)
     graph = trace(pose, crops)

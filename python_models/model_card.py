@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from python_models.cascade import RefinementCascade
 from python_models.checkpoints import load_weights, read_checkpoint, weights_of
 from python_models.data import COCO_SKELETON, Augmentation, BatchPreparer, PoseDataset, Skeleton
 from python_models.errors import UserError
@@ -28,6 +29,9 @@ class ModelCard:
     sigma_px: float = 2.0
     head: Head = "peak"  # joints are peaks of heat maps, expectations over them, or classes along x and y
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
+    stages: int = 1  # networks one after the other; from the second on, each looks again around every joint
+    stage_torsos: float = 2.0  # what they see there: a square of so many torso diagonals
+    trained_stages: int | None = None  # only so many first stages are trained; None: all
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -47,11 +51,12 @@ class ModelCard:
     def create(self) -> nn.Module:
         """The model with random weights."""
         simcc = {"head": "simcc", "input_size": self.input_size} if self.head == "simcc" else {}
-        options = {**simcc, **self.options}
+        options, joints = {**simcc, **self.options}, self.skeleton.num_joints
         try:
-            return create_model(self.model, num_joints=self.skeleton.num_joints, **options)
+            networks = [create_model(self.model, num_joints=joints, **options) for _ in range(self.stages)]
         except TypeError as error:
             raise UserError(f"model {self.model}: options {options} do not fit ({error})") from error
+        return networks[0] if self.stages == 1 else RefinementCascade(networks, joints)
 
     def batch_preparer(
         self,

@@ -23,10 +23,15 @@ def stages_of(output: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [output] if isinstance(output, Tensor) else list(output)
 
 
+def predictions_of(output: Tensor | Sequence[Tensor], card: ModelCard) -> list[Tensor]:
+    """The stages that are trained, without a map of the background."""
+    stages = stages_of(output)[: card.trained_stages]
+    return [x[:, : card.skeleton.num_joints] for x in stages] if model_info(card.model).background else stages
+
+
 def prediction_of(output: Tensor | Sequence[Tensor], card: ModelCard) -> Tensor:
-    """The last stage, without a map of the background."""
-    prediction = stages_of(output)[-1]
-    return prediction[:, : card.skeleton.num_joints] if model_info(card.model).background else prediction
+    """The last stage that is trained, without a map of the background."""
+    return predictions_of(stages_of(output)[: card.trained_stages][-1], card)[0]
 
 
 def uses_peaks(card: ModelCard) -> bool:

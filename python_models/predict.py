@@ -24,6 +24,7 @@ from python_models.evaluate import coco_result
 from python_models.files import save_json
 from python_models.model_card import load_model
 from python_models.progress import progress_bar
+from python_models.refinement import build_estimator
 from python_models.runtime import Accelerator, Precision, start_fabric
 from python_models.video import VideoReader, is_video
 
@@ -97,7 +98,7 @@ def predict(
     )
     network, card = load_model(weights, model=model)
     fabric = start_fabric(accelerator, 1, precision)
-    estimator = PoseEstimator(
+    estimator = build_estimator(
         fabric.to_device(network),
         card,
         device=fabric.device,

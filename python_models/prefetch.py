@@ -22,7 +22,7 @@ def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch
         consumer = torch.cuda.current_stream(device)
         consumer.wait_stream(side)  # before the next batch is enqueued there: only this one is waited for
         batch = ahead
-        for tensor in batch:
+        for tensor in batch.tensors():
             if tensor.is_cuda:
                 tensor.record_stream(
                     consumer

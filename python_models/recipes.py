@@ -192,8 +192,14 @@ def _regressors() -> dict[str, Recipe]:
         "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
     }  # fmt: skip
     sun = "Sun et al., Integral Human Pose Regression, ECCV 2018, published code"
-    toshev = "Toshev and Szegedy, CVPR 2014, section 4.1; epochs are ours"
+    toshev = "Toshev and Szegedy, CVPR 2014, section 4.1; the first stage's epochs are ours"
     mmpose = "mmpose, td-reg_res50_8xb64-210e_coco-256x192"
+    # Forty crops around each joint of everybody, in epochs of one crop a person.
+    deeppose = {
+        **_SIMPLE, "model": "deeppose_alexnet_lrn", "stages": 3, "stage_torsos": 2.0, "crops_per_person": 1,
+        "optimizer": "adagrad", "lr": 5e-4, "epochs": 100, "phase_epochs": (100, 560, 560), "drop_epochs": (),
+        "loss": {"distance": "l2"}, "augmentation": _augmentation(rotation_deg=0.0), "flip_test": False,
+    }  # fmt: skip
     # The paper's names: H1, heat maps by squared error, read at their peaks; I1, these and the joints that are
     # expected under them together; I*, the joints alone.
     h1 = {**integral, "model": "pose_resnet50", "input_size": (256, 256), "loss": {"kind": "heatmaps"}}
@@ -212,11 +218,10 @@ def _regressors() -> dict[str, Recipe]:
             "COCO", "val AP 54.1", mmpose,
         ),
         "deeppose_alexnet_lsp_220x220": Recipe(
-            {
-                **_SIMPLE, "model": "deeppose_alexnet_lrn", "optimizer": "adagrad", "lr": 5e-4, "epochs": 100,
-                "drop_epochs": (), "loss": {"distance": "l2"}, "augmentation": _augmentation(rotation_deg=0.0),
-            },
-            "LSP", "PCP@0.5 54 (first stage)", toshev,
+            deeppose, "LSP", "PCP@0.5 61 (stage 1: 54, stage 2: 60)", toshev
+        ),
+        "deeppose_alexnet_flic_220x220": Recipe(
+            {**deeppose, "stage_torsos": 1.0, "phase_epochs": (100, 440, 440)}, "FLIC", "", toshev
         ),
     }  # fmt: skip
 

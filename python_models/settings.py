@@ -35,9 +35,14 @@ class TrainSettings:
         encoding: of the target; by default what the model was published with.
         head: of a model of heat maps: peak; integral, which takes the joints as expectations; or simcc, which
             classifies them along x and along y; by default what the model was published with.
+        stages: networks of this kind one after the other, as in DeepPose: from the second on, each looks again,
+            closer, around every joint that the one before found.
+        stage_torsos: side of what they look at there, in diagonals of the torso.
+        crops_per_person: people are shown to a later stage by so many joints, drawn anew each time; 0 for all.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
-        epochs: passes over the data.
+        epochs: passes over the data; of each phase, for a model that is trained in several (stages above 1).
+        phase_epochs: of each phase, where they differ.
         batch_size: people per step and process.
         optimizer: kind of optimizer.
         lr: base learning rate.
@@ -45,7 +50,7 @@ class TrainSettings:
         momentum: of sgd and rmsprop.
         schedule: of the learning rate.
         warmup_steps: the learning rate rises from 0 over so many steps.
-        drop_epochs: where the step schedule lowers the learning rate.
+        drop_epochs: where the step schedule lowers the learning rate, counted from the start of each phase.
         drop_factor: what it is multiplied by there.
         ema_decay: score and keep the running average of the weights with this decay per step.
         accelerator: kind of device.
@@ -74,9 +79,13 @@ class TrainSettings:
     sigma_px: float | None = None
     encoding: Encoding | None = None
     head: Head | None = None
+    stages: int = 1
+    stage_torsos: float = 2.0
+    crops_per_person: int = 0
     loss: LossSettings = field(default_factory=LossSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)
     epochs: int = 140
+    phase_epochs: tuple[int, ...] = ()
     batch_size: int = 64
     optimizer: OptimizerName = "adam"
     lr: float = 1e-3
@@ -98,11 +107,13 @@ class TrainSettings:
     flip_test: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "log_every", "generated_count", "lr"):
+        for name in ("epochs", "batch_size", "log_every", "generated_count", "lr", "stages", "stage_torsos"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name}: expected a number above 0, got {getattr(self, name)}")
+        if any(epochs < 1 for epochs in self.phase_epochs):
+            raise UserError(f"phase_epochs: expected numbers above 0, got {list(self.phase_epochs)}")
         if self.sigma_px is not None and not self.sigma_px > 0:
             raise UserError(f"sigma_px: expected a number above 0, got {self.sigma_px}")
-        for name in ("workers", "warmup_steps", "weight_decay"):
+        for name in ("workers", "warmup_steps", "weight_decay", "crops_per_person"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name}: expected at least 0, got {getattr(self, name)}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from python_models.cascade import separate_networks
 from python_models.checkpoints import load_pretrained
 from python_models.data import PoseDataset
 from python_models.errors import UserError
@@ -61,9 +62,10 @@ def train_on(settings: TrainSettings, train_data: PoseDataset, val_data: PoseDat
     torch.manual_seed(settings.seed)
     trainer = Trainer(settings, card_of(settings, train_data), fabric, folder, train_data, val_data)
     if settings.resume:
-        trainer.state.restore(folder, fabric)
+        trainer.resume()
     elif settings.pretrained:
-        load_pretrained(trainer.state.network, settings.pretrained, reset_final=settings.reset_final)
+        for network in separate_networks(trainer.state.network):
+            load_pretrained(network, settings.pretrained, reset_final=settings.reset_final)
     if fabric.is_global_zero:
         save_json(folder / SETTINGS_FILE, asdict(replace(settings, resume=None, out=str(folder))))
     with StopRequest() as stop:
@@ -88,4 +90,6 @@ def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:
         sigma_px=settings.sigma_px or info.sigma_px,
         head=settings.head or info.head,
         options=settings.options,
+        stages=settings.stages,
+        stage_torsos=settings.stage_torsos,
     )

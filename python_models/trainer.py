@@ -1,26 +1,28 @@
 """The training loop: one step, one epoch, one run, on whatever devices Fabric was given."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from pyposeops.metrics import crop_accuracy
+from python_models import refinement_phases as refinement_phases  # says how cascades are trained
 from python_models.data import Batch, PackedSamples, PoseDataset, PoseLoader, derived_seed
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
 from python_models.model_card import ModelCard
-from python_models.objectives import Objective
-from python_models.outputs import crop_joints, prediction_of, stages_of
+from python_models.phases import Step, phases_of
 from python_models.prefetch import prefetched
+from python_models.progress import progress_bar
 from python_models.schedule import build_optimizer, learning_rate_factor, set_learning_rate
 from python_models.settings import TrainSettings
 from python_models.training_log import TrainingLog
-from python_models.training_state import TrainingState
+from python_models.training_state import Position, TrainingState
 
 SELECTING_FIGURE = "PCK@0.2"  # decides which epoch is kept as the best; without it, the latest is
-_AUGMENTATION_STREAM = 1
+_AUGMENTATION_STREAM, _EXAMPLE_STREAM = 1, 2
 VALIDATION_FIGURES = ("PCK@0.2", "PCK@0.5", "PCKh@0.5", "AP")
 
 
@@ -54,23 +56,39 @@ class Trainer:
             augmentation=settings.augmentation,
             channels_last=settings.channels_last,
         )
-        self._set_up_network()
-        self.objective = Objective(settings.loss, card, getattr(self.state.network, "flow", None))
-
-    def _set_up_network(self) -> None:
-        settings, fabric = self.settings, self.fabric
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        network = fabric.to_device(self.card.create()).to(memory_format=layout)
+        network = fabric.to_device(card.create()).to(memory_format=layout)
+        self.phases = phases_of(network, card, settings)
+        self.state = TrainingState(network, card, settings.ema_decay)
+        self._learnable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._start_phase(0)
+
+    def _start_phase(self, index: int) -> None:
+        """Let the part of a phase learn, and nothing else; `part` is that module as training calls it."""
+        settings, fabric, network = self.settings, self.fabric, self.state.network
+        self.phase = self.phases[index]
+        own = set(self.phase.part.parameters())
+        for parameter in self._learnable:
+            parameter.requires_grad_(parameter in own)
+            parameter.grad = None
         optimizer = build_optimizer(
             settings.optimizer,
-            network.parameters(),
+            self.phase.part.parameters(),
             weight_decay=settings.weight_decay,
             momentum=settings.momentum,
             fused=fabric.device.type == "cuda",
         )
-        self.state = TrainingState(network, optimizer, self.card, settings.ema_decay)
-        forward = torch.compile(network) if settings.compile else network
-        self.network, self.optimizer = fabric.setup(forward, optimizer)
+        self.card = replace(self.card, trained_stages=self.phase.trained_stages)
+        self.state.start_phase(optimizer, self.card)
+        network.eval()
+        forward = torch.compile(self.phase.part) if settings.compile else self.phase.part
+        self.part, self.optimizer = fabric.setup(forward, optimizer)
+
+    def resume(self) -> None:
+        """Continue from the folder's last checkpoint."""
+        content = self.state.read(self.folder)
+        self._start_phase(content["position"].get("phase", 0))
+        self.state.restore(content, self.fabric)
 
     def run(self, stop: StopRequest) -> bool:
         """Train until the last epoch is done (True) or a stop was asked for (False); both leave checkpoints."""
@@ -83,29 +101,69 @@ class Trainer:
             first_step=self.global_step,
         )
         with self.log:
-            while position.epoch < self.settings.epochs:
-                finished = self.train_epoch(stop) and self.finish_epoch(stop)
+            while True:
+                if position.epoch < self.last_epoch:
+                    finished = self.train_epoch(stop) and self.finish_epoch(stop)
+                elif position.phase + 1 < len(self.phases):
+                    finished = self.next_phase(stop)
+                else:
+                    return True
                 self.state.save_last(self.folder, self.fabric)
                 if not finished:
                     return False
+
+    @property
+    def last_epoch(self) -> int:
+        """Where the present phase ends, in epochs of the run."""
+        return self.state.position.phase_start + self.phase.epochs
+
+    def next_phase(self, stop: StopRequest) -> bool:
+        """Go on with the next part, the present one as it would be scored; False where a stop came first."""
+        position, network = self.state.position, self.state.network
+        self._share_buffers()
+        network.load_state_dict(self.state.scored_network.state_dict())
+        measure = self.phases[position.phase + 1].measure
+        if measure is not None:
+            network.eval()
+            try:
+                with torch.no_grad():
+                    measure(self._all_batches(stop), self.fabric)
+            except Stopped:
+                return False
+        self._start_phase(position.phase + 1)
+        position.phase, position.phase_start = position.phase + 1, position.epoch
+        position.best_score = Position.best_score
         return True
+
+    def _all_batches(self, stop: StopRequest) -> Iterator[Batch]:
+        """Everybody's batch, augmented as in the epoch to come. May raise Stopped."""
+        self.loader.set_epoch(self.state.position.epoch)
+        bar = progress_bar(len(self.loader), "measuring", active=self.fabric.is_global_zero, leave=False)
+        with bar:
+            for step, samples in enumerate(self.loader):
+                yield self.make_batch(step, samples)
+                bar.update()
+                if self.fabric.world_size == 1:
+                    stop.check()
 
     def train_epoch(self, stop: StopRequest) -> bool:
         """Train on the epoch's remaining batches; False where a stop came first."""
         position, steps = self.state.position, len(self.loader)
         self.loader.set_epoch(position.epoch, first_batch=position.step)
-        self.network.train()
-        self.log.start_epoch(f"epoch {position.epoch + 1}/{self.settings.epochs}", steps, position)
+        self.part.train()
+        phase = f"{self.phase.name}, " if self.phase.name else ""
+        title = f"{phase}epoch {position.epoch - position.phase_start + 1}/{self.phase.epochs}"
+        self.log.start_epoch(title, steps, position)
         made = (self.make_batch(step, samples) for step, samples in enumerate(self.loader, position.step))
         for batch in prefetched(made, self.fabric.device):
             rate = self.set_learning_rate()
-            loss, prediction = self.train_step(batch)
+            step = self.train_step(batch)
             position.step += 1
-            self.log.add(loss)
+            self.log.add(step.loss)
             if self.log.is_due(position.step):
-                joints = crop_joints(prediction, self.card).coords
+                _, joints, labels, *_ = step.batch
                 accuracy = crop_accuracy(
-                    joints, batch.keypoints, batch.visibility, size=self.card.input_size, average="labels"
+                    step.joints(), joints, labels, size=self.card.input_size, average="labels"
                 ).mean.nan_to_num()
                 self.log.show(position, self.global_step, accuracy, rate)
             if self.stop_agreed(stop):
@@ -114,20 +172,19 @@ class Trainer:
         self.log.end_steps(position)
         return True
 
-    def train_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One update; returns loss and prediction."""
-        loss, prediction = self.loss(batch)
-        self.fabric.backward(loss)
+    def train_step(self, batch: Batch) -> Step:
+        """One update."""
+        step = self.loss(batch)
+        self.fabric.backward(step.loss)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.state.average is not None:
             self.state.average.update_parameters(self.state.network)
-        return loss.detach(), prediction.detach()
+        return step._replace(loss=step.loss.detach())
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss of a batch, and the prediction of its last stage."""
-        output = self.network(batch.crops)
-        return self.objective(stages_of(output), batch), prediction_of(output, self.card)
+    def loss(self, batch: Batch) -> Step:
+        """The loss of a batch, with the graph behind it."""
+        return self.phase.step(self.part, batch, self._generator(self.state.position.step, _EXAMPLE_STREAM))
 
     def finish_epoch(self, stop: StopRequest) -> bool:
         """Score, log and move to the next epoch; False where a stop came during the scoring."""
@@ -136,7 +193,9 @@ class Trainer:
             scores = self.validate(stop)
         except Stopped:
             return False
-        position.history.append({"epoch": position.epoch + 1, **self.log.epoch_figures(position), **scores})
+        phase = {"phase": position.phase + 1} if len(self.phases) > 1 else {}
+        figures = {**phase, **self.log.epoch_figures(position), **scores}
+        position.history.append({"epoch": position.epoch + 1, **figures})
         self.log.end_epoch(position.history, self.global_step)
         position.epoch, position.step, position.sums = position.epoch + 1, 0, {}
         score = scores.get(SELECTING_FIGURE, float(position.epoch))
@@ -175,16 +234,19 @@ class Trainer:
 
     def make_batch(self, step: int, samples: PackedSamples) -> Batch:
         """Augment and prepare; the draws are a function of seed, epoch, step and process alone."""
+        return self.prepare(samples, self._generator(step, _AUGMENTATION_STREAM))
+
+    def _generator(self, step: int, stream: int) -> torch.Generator:
         place = (self.state.position.epoch, step, self.fabric.global_rank)
-        seed = derived_seed(self.settings.seed, *place, _AUGMENTATION_STREAM)
-        return self.prepare(samples, torch.Generator().manual_seed(seed))
+        return torch.Generator().manual_seed(derived_seed(self.settings.seed, *place, stream))
 
     def set_learning_rate(self) -> float:
         """Give the optimizer the rate of the step to come."""
         settings, steps = self.settings, len(self.loader)
+        position = self.state.position
         rate = settings.lr * learning_rate_factor(
-            self.global_step,
-            total_steps=settings.epochs * steps,
+            (position.epoch - position.phase_start) * steps + position.step,
+            total_steps=self.phase.epochs * steps,
             schedule=settings.schedule,
             warmup_steps=settings.warmup_steps,
             drop_steps=[epoch * steps for epoch in settings.drop_epochs],

@@ -1,6 +1,6 @@
 """What a training run is at one moment, and bringing it to disk and back."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ LAST, BEST = "last.pt", "best.pt"
 class Position:
     """Where in the run we are, and the figures collected on the way."""
 
-    epoch: int = 0
+    phase: int = 0
+    phase_start: int = 0  # its first epoch
+    epoch: int = 0  # of the run
     step: int = 0  # of the epoch; batches already trained on
-    best_score: float = -1.0
+    best_score: float = -1.0  # of the phase
     sums: dict[str, float] = field(default_factory=dict)  # of the unfinished epoch, see TrainingLog
     history: list[dict[str, float]] = field(default_factory=list)  # one row per finished epoch
 
@@ -31,19 +33,23 @@ class Position:
 class TrainingState:
     """Network, its running average, optimizer and position.
 
-    `network` is the plain module; wrappers for several processes and precision share its parameters.
+    `network` is the plain module; wrappers for several processes and precision share its parameters. `card` says how
+    many of its stages are trained. `start_phase` comes before anything else.
     """
 
-    def __init__(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, card: ModelCard, ema_decay: float | None
-    ) -> None:
-        self.network, self.optimizer, self.card = network, optimizer, card
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+
+    def __init__(self, network: nn.Module, card: ModelCard, ema_decay: float | None) -> None:
+        self.network, self.card, self.ema_decay = network, card, ema_decay
         self.position = Position()
-        self.average: AveragedModel | None = None
-        if ema_decay is not None:
-            self.average = AveragedModel(
-                network, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True
-            )
+
+    def start_phase(self, optimizer: torch.optim.Optimizer, card: ModelCard) -> None:
+        """Go on with another optimizer; the average begins anew."""
+        self.optimizer, self.card, self.average = optimizer, card, None
+        if self.ema_decay is not None:
+            multi_avg_fn = get_ema_multi_avg_fn(self.ema_decay)
+            self.average = AveragedModel(self.network, multi_avg_fn=multi_avg_fn, use_buffers=True)
 
     @property
     def scored_network(self) -> nn.Module:
@@ -72,15 +78,20 @@ class TrainingState:
             content = {"card": self.card.to_dict(), "state_dict": self.scored_network.state_dict()}
             save_checkpoint(folder / BEST, content)
 
-    def restore(self, folder: Path, fabric: Fabric) -> None:
-        """Continue from `save_last`."""
+    def read(self, folder: Path) -> dict[str, Any]:
+        """What `save_last` wrote, for `restore`; raises UserError for the state of another model."""
         content = read_checkpoint(folder / LAST)
         if "position" not in content:
             raise UserError(f"checkpoint {folder / LAST}: not a training state, there is nothing to resume")
-        if content["card"] != self.card.to_dict() or (content["average"] is None) != (self.average is None):
+        card = replace(ModelCard.from_dict(content["card"]), trained_stages=self.card.trained_stages)
+        if card != self.card or (content["average"] is None) != (self.ema_decay is None):
             raise UserError(
                 f"checkpoint {folder / LAST}: made with other settings of the model; resume with its own"
             )
+        return content
+
+    def restore(self, content: dict[str, Any], fabric: Fabric) -> None:
+        """Continue from what `read` gave, in the phase that was under way."""
         self.network.load_state_dict(content["raw_state_dict"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])

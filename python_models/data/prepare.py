@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ import pyposeops
 from pyposeops.ops.crop_images import MEAN as IMAGENET_MEAN
 from pyposeops.ops.crop_images import STD as IMAGENET_STD
 from python_models.data.augment import Augmentation, AugmentationDraw
+from python_models.data.crop_source import CropSource
 from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
 from python_models.errors import UserError
@@ -26,6 +27,13 @@ class Batch(NamedTuple):
     visibility: torch.Tensor  # (N, K), 0, 1 or 2 as in COCO
     affines: torch.Tensor  # (N, 2, 3), image pixels to crop pixels
     indices: torch.Tensor  # (N,) int64 on the CPU, into the data set's records
+    source: CropSource | None = None  # what the crops were cut from
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """All that it holds."""
+        yield from self[:5]
+        if self.source is not None:
+            yield from self.source.tensors()
 
 
 class BatchPreparer:
@@ -88,8 +96,8 @@ class BatchPreparer:
                 keypoints, visibility, self._flip_pairs, None, flip=draw.flip
             )
         affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
-        crops = self._crop(packed, affines, draw)
-        return Batch(crops, keypoints, visibility, affines, indices)
+        source = self._source(packed, affines, draw)
+        return Batch(source.crops(), keypoints, visibility, affines, indices, source)
 
     def _draw(self, indices: torch.Tensor, generator: torch.Generator | None) -> AugmentationDraw | None:
         if self.augmentation is None:
@@ -113,21 +121,24 @@ class BatchPreparer:
     def _upload(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(tensor.to(self.device, non_blocking=True) for tensor in tensors)
 
-    def _crop(
+    def _source(
         self, packed: PackedSamples, affines: torch.Tensor, draw: AugmentationDraw | None
-    ) -> torch.Tensor:
+    ) -> CropSource:
         gain, bias = (None, None) if draw is None else self._upload(draw.gain, draw.bias)
-        return pyposeops.crop_images(
+        return CropSource(
             packed.to(self.device).images(),
+            torch.arange(len(packed), device=self.device),
             affines,
             self.size,
-            mean=self.mean,
-            std=self.std,
-            reverse_channels=self.reverse_channels,
-            out_dtype=self.dtype,
-            channels_last=self.channels_last,
-            gain=gain,
-            bias=bias,
+            gain,
+            bias,
+            {
+                "mean": self.mean,
+                "std": self.std,
+                "reverse_channels": self.reverse_channels,
+                "out_dtype": self.dtype,
+                "channels_last": self.channels_last,
+            },
         )
 
 

@@ -25,9 +25,9 @@ def save_gradients(folder: Path, world_size: int) -> None:
     torch.nn.init.normal_(
         trainer.state.network.final_layer.weight, generator=torch.Generator().manual_seed(1)
     )
-    trainer.network.eval()
+    trainer.part.eval()
     batch = trainer.make_batch(0, next(iter(trainer.loader)))
-    fabric.backward(trainer.loss(batch)[0])
+    fabric.backward(trainer.loss(batch).loss)
     if fabric.is_global_zero:
         gradients = {name: value.grad for name, value in trainer.state.network.named_parameters()}
         torch.save(gradients, folder / f"gradients{fabric.world_size}.pt")

@@ -141,7 +141,7 @@ def test_the_same_generator_state_gives_the_same_batch():
     dataset = GeneratedPeople(1, 5)
     prepare = BatchPreparer(dataset, size=SIZE, augmentation=Augmentation())
     first, second = (prepare(samples(dataset), torch.Generator().manual_seed(3)) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first.tensors(), second.tensors(), strict=True))
     other = prepare(samples(dataset), torch.Generator().manual_seed(4))
     assert not torch.equal(first.crops, other.crops)
 

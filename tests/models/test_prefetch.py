@@ -15,7 +15,7 @@ def test_batches_made_ahead_equal_those_made_in_turn(device: torch.device):
     busy = torch.randn(2000, 2000, device=device)
     for batch, wanted in zip(prefetched(map(prepare, groups), device), expected, strict=True):
         busy = busy @ busy * 1e-3  # keeps the consumer's stream behind the one that makes batches
-        for got, value in zip(batch, wanted, strict=True):
+        for got, value in zip(batch.tensors(), wanted.tensors(), strict=True):
             assert torch.equal(got, value)
 
 
