@@ -175,7 +175,15 @@ def _machines() -> dict[str, Recipe]:
         **_SIMPLE, "epochs": 200, "batch_size": 128,
         "augmentation": _augmentation(scale=0.3, rotation_deg=80.0),
     }  # fmt: skip
+    tompson = {
+        "model": "tompson_cascade", "optimizer": "adam", "lr": 5e-4, "batch_size": 16, "epochs": 60,
+        "phase_epochs": (60, 30, 30), "drop_epochs": (25, 50), "flip_test": False,
+        "augmentation": _augmentation(scale=0.5, rotation_deg=20.0),
+    }  # fmt: skip
+    goroshin = "Tompson et al., CVPR 2015, sections 3 and 4; the schedule is ours"
     return {
+        "tompson_cascade_mpii_256x256": Recipe(tompson, "MPII", "test PCKh@0.5 82.0", goroshin),
+        "tompson_cascade_flic_240x320": Recipe({**tompson, "input_size": (240, 320)}, "FLIC", "", goroshin),
         "cpm_mpii_368x368": Recipe({**cpm, "model": "cpm"}, "MPII", "test PCKh@0.5 87.95", wei),
         "fastpose_res50_coco_256x192": Recipe(
             {**fastpose, "model": "fastpose_res50"}, "COCO", "val AP 72.0 (YOLOv3 boxes)", fang

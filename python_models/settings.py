@@ -41,7 +41,7 @@ class TrainSettings:
         crops_per_person: people are shown to a later stage by so many joints, drawn anew each time; 0 for all.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
-        epochs: passes over the data; of each phase, for a model that is trained in several (stages above 1).
+        epochs: passes over the data; of each phase, where a model is trained in several.
         phase_epochs: of each phase, where they differ.
         batch_size: people per step and process.
         optimizer: kind of optimizer.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pyposeops.metrics import LSP_STICKS, pcp, pdj
+from pyposeops.metrics import LSP_STICKS, pck, pcp, torso_sizes
 from pyposeops.metrics.sticks import LEFT_TORSO, Stick
 
 PDJ_THRESHOLDS = (0.05, 0.1, 0.2, 0.5)
@@ -37,9 +37,10 @@ def stage_figures(
         )
         figures[f"PCP@{PCP_THRESHOLD}"] = float(found.mean)
     if set(LEFT_TORSO) <= set(joint_names):
-        curve = pdj(predicted, truth, labelled, thresholds=sorted(thresholds), joint_names=joint_names)
-        for limit, share in zip(sorted(thresholds), curve.mean, strict=True):
-            figures[f"PDJ@{limit}"] = float(share)
+        torsos = torso_sizes(truth, labelled, joint_names)
+        for limit in thresholds:
+            found = pck(predicted, truth, labelled, normalizer=torsos, threshold=limit)
+            figures[f"PDJ@{limit}"] = float(found.mean)
     return figures
 
 

@@ -154,6 +154,13 @@ class TompsonCoarse(nn.Module):
             total = total + functional.interpolate(coarser, size=finest.shape[-2:], mode="nearest")
         return self.head(total), [first for _, first in outputs]
 
+    def first_features(self, image: Tensor) -> list[Tensor]:
+        """The features of `with_features`, without what follows them."""
+        images = gaussian_pyramid(image, len(self.banks))
+        return [
+            functional.relu(bank.first(self.normalise(x))) for bank, x in zip(self.banks, images, strict=True)
+        ]
+
     def forward(self, image: Tensor) -> Tensor:
         return self.with_features(image)[0]
 

@@ -20,7 +20,7 @@ from python_models.zoo import ModelInfo, register_model
 INFO: ModelInfo = replace(COARSE_INFO, stride=1, source="Tompson et al., CVPR 2015, section 4")
 WINDOW_PX = 36
 FINE_WEIGHT = 0.1  # lambda
-NOISE_PX = 20.0
+NOISE = 20 / 36  # deviation of the centres that the fine network learns at, in sides of the window
 
 
 class CascadeMaps(NamedTuple):
@@ -142,45 +142,50 @@ class TompsonCascade(nn.Module):
         origins = pyposeops.crop_origins(centres, self.window_px)
         return [coarse, paste_windows(fine, origins, tuple(image.shape[-2:]))]
 
-    def losses(
-        self, image: Tensor, keypoints: Tensor, visibility: Tensor, centres: Tensor | None = None
-    ) -> CascadeLosses:
-        """E1, E2 and E1 + 0.1 E2: the three phases of training minimise them in turn, the second one with the coarse
-        network fixed and windows around `noisy_centres`.
 
-        Args:
-            image: (B, 3, H, W).
-            keypoints: (B, K, 2), (x, y) in crop pixels.
-            visibility: (B, K); joints of 0 do not count, nor do those outside of their window for E2.
-            centres: As for `maps`.
-        """
-        coarse, fine, centres = self.maps(image, centres)
-        labelled = (visibility > 0).to(keypoints.dtype)
-        first = self.coarse_loss(coarse, keypoints, labelled, tuple(image.shape[-2:]))
-        inside = keypoints - pyposeops.crop_origins(centres, self.window_px).to(keypoints.dtype)
-        second = _squared_error(fine, inside, labelled)
-        return CascadeLosses(first, second, first + FINE_WEIGHT * second)
+def cascade_losses(
+    maps: CascadeMaps,
+    keypoints: Tensor,
+    visibility: Tensor,
+    *,
+    input_size: tuple[int, int],
+    sigma: float = INFO.sigma_px,
+    encoding: str = INFO.encoding,
+) -> CascadeLosses:
+    """E1, E2 and E1 + 0.1 E2.
 
-    @staticmethod
-    def coarse_loss(
-        heatmaps: Tensor, keypoints: Tensor, labelled: Tensor, input_size: tuple[int, int]
-    ) -> Tensor:
-        """E1 alone, for the phase that needs no fine network."""
-        return _squared_error(heatmaps, keypoints, labelled, input_size)
+    Args:
+        maps: What the cascade gives.
+        keypoints: (B, K, 2), (x, y) in crop pixels.
+        visibility: (B, K); joints of 0 do not count, nor do those outside of their window for E2.
+        input_size: (height, width) of the crops.
+        sigma, encoding: Of the Gaussians on either kind of map, see `pyposeops.gaussian_heatmap_loss`.
+    """
+    target: dict[str, Any] = {"sigma": sigma, "encoding": encoding}
+    first = coarse_loss(maps.coarse, keypoints, visibility, input_size=input_size, **target)
+    second = fine_loss(maps.fine, maps.centres, keypoints, visibility, **target)
+    return CascadeLosses(first, second, first + FINE_WEIGHT * second)
 
 
-def _squared_error(
-    maps: Tensor, keypoints: Tensor, labelled: Tensor, input_size: tuple[int, int] | None = None
+def coarse_loss(
+    heatmaps: Tensor, keypoints: Tensor, visibility: Tensor, *, input_size: tuple[int, int], **target: Any
 ) -> Tensor:
-    mean = pyposeops.gaussian_heatmap_loss(
-        maps, keypoints, labelled, sigma=INFO.sigma_px, encoding=INFO.encoding, input_size=input_size
-    )
+    """E1."""
+    return _squared_error(heatmaps, keypoints, visibility, input_size=input_size, **target)
+
+
+def fine_loss(
+    windows: Tensor, centres: Tensor, keypoints: Tensor, visibility: Tensor, **target: Any
+) -> Tensor:
+    """E2, of windows (B, K, n, n) around `centres` (B, K, 2)."""
+    origins = pyposeops.crop_origins(centres, windows.shape[-1]).to(keypoints.dtype)
+    return _squared_error(windows, keypoints - origins, visibility, **target)
+
+
+def _squared_error(maps: Tensor, keypoints: Tensor, visibility: Tensor, **target: Any) -> Tensor:
+    labelled = (visibility > 0).to(keypoints.dtype)
+    mean = pyposeops.gaussian_heatmap_loss(maps, keypoints, labelled, **target)
     return 2 * maps.shape[-2] * maps.shape[-1] * mean  # the operator gives half the mean over the pixels
-
-
-def noisy_centres(keypoints: Tensor, sigma_px: float = NOISE_PX) -> Tensor:
-    """Where windows are cut while the fine network learns: the joints, displaced as a coarse network might."""
-    return keypoints + sigma_px * torch.randn_like(keypoints)
 
 
 @register_model(INFO)

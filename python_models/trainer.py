@@ -8,7 +8,8 @@ import torch
 from lightning_fabric import Fabric
 
 from pyposeops.metrics import crop_accuracy
-from python_models import refinement_phases as refinement_phases  # says how cascades are trained
+from python_models import refinement_phases as refinement_phases  # registers how its network is trained
+from python_models import tompson_phases as tompson_phases
 from python_models.data import Batch, PackedSamples, PoseDataset, PoseLoader, derived_seed
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
