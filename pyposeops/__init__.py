@@ -2,7 +2,7 @@
 
 import torch  # first: the extension shares torch's OpenMP pool
 
-from pyposeops import _core, nn, reference
+from pyposeops import _core, nn, reference, skeletons
 from pyposeops._info import build_info
 from pyposeops.ops.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.ops.affine import (
@@ -43,6 +43,7 @@ from pyposeops.ops.ohkm_loss import hardest_joints, ohkm_loss
 from pyposeops.ops.oks_loss import oks_loss
 from pyposeops.ops.oks_matrix import oks_matrix, oks_pair_offsets
 from pyposeops.ops.oks_nms import OksNms, oks_nms
+from pyposeops.ops.paf_decode import PafPeople, paf_decode
 from pyposeops.ops.parametric_pose_nms import PoseNms, parametric_pose_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.simcc_decode import simcc_decode
@@ -70,6 +71,7 @@ __all__ = [
     "NearbyJointsNms",
     "OffsetHeatmaps",
     "OksNms",
+    "PafPeople",
     "PartAffinityFields",
     "Peaks",
     "PoseNms",
@@ -117,6 +119,7 @@ __all__ = [
     "oks_matrix",
     "oks_nms",
     "oks_pair_offsets",
+    "paf_decode",
     "parametric_pose_nms",
     "part_affinity_field",
     "paste_back",
@@ -126,6 +129,7 @@ __all__ = [
     "simcc_decode",
     "simcc_label",
     "simcc_loss",
+    "skeletons",
     "soft_argmax_1d",
     "soft_argmax_2d",
     "soft_argmax_3d",

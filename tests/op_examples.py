@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import pyposeops
+from pyposeops.skeletons import PafSkeleton
 from tests.op_contract import FLOATS
 
 Arguments = dict[str, Any]
@@ -77,6 +79,24 @@ def _weights() -> Tensor:
 
 def _distributions(dtype: torch.dtype, *shape: int) -> Tensor:
     return torch.softmax(4 * _random(*shape).flatten(2), -1).view(shape).to(dtype)
+
+
+def _limbs_of_two(dtype: torch.dtype) -> Arguments:
+    """Heatmaps and fields of two people with a head, a neck and a hip each, in two images."""
+    joints = torch.tensor([[[5.0, 4.0], [5.5, 8.0], [5.0, 13.0]], [[15.0, 5.0], [15.5, 9.0], [15.0, 14.0]]])
+    points = torch.stack([joints, joints.flip(1) + 1.5])
+    seen = torch.ones(2, 2, 3)
+    heatmaps = pyposeops.gaussian_heatmap(points, seen, (18, 22), sigma=1.0).heatmaps
+    limbs = ((0, 1), (1, 2))
+    fields = pyposeops.part_affinity_field(points, seen, limbs, (18, 22), half_width=1.0).fields
+    skeleton = PafSkeleton.of(("head", "neck", "hip"), limbs)
+    return {
+        "heatmaps": heatmaps.to(dtype),
+        "pafs": fields.to(dtype),
+        "skeleton": skeleton,
+        "upsampling": 4,
+        "max_people": 4,
+    }
 
 
 EXAMPLES: dict[str, Example] = {
@@ -331,6 +351,7 @@ EXAMPLES: dict[str, Example] = {
     "oks_pair_offsets": Example(
         lambda dtype: {"detection_offsets": torch.tensor([0, 3, 5]), "truth_offsets": torch.tensor([0, 2, 3])}
     ),
+    "paf_decode": Example(_limbs_of_two, batched=("heatmaps", "pafs")),
     "parametric_pose_nms": Example(
         lambda dtype: {
             "boxes": torch.tensor([[1.0, 1.0, 9.0, 12.0]] * 4, dtype=dtype),

@@ -33,6 +33,7 @@ void bind_offset_heatmap(py::module_& module);
 void bind_oks_matrix(py::module_& module);
 void bind_oks_nms(py::module_& module);
 void bind_parametric_pose_nms(py::module_& module);
+void bind_paf_decode(py::module_& module);
 void bind_part_affinity_field(py::module_& module);
 void bind_simcc_decode(py::module_& module);
 void bind_simcc_label(py::module_& module);
@@ -108,6 +109,7 @@ PYBIND11_MODULE(_core, module) {
     bind_oks_matrix(module);
     bind_oks_nms(module);
     bind_parametric_pose_nms(module);
+    bind_paf_decode(module);
     bind_part_affinity_field(module);
     bind_simcc_decode(module);
     bind_simcc_label(module);

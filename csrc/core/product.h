@@ -15,4 +15,12 @@ POSEOPS_HD double rounded_product(double a, double b) {
 #endif
 }
 
+POSEOPS_HD float rounded_product(float a, float b) {
+#if defined(__CUDA_ARCH__)
+    return __fmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+
 }  // namespace pyposeops

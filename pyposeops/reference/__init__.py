@@ -16,6 +16,7 @@ from pyposeops.reference.nearby_joints_nms import nearby_joints_nms
 from pyposeops.reference.offset_heatmap import offset_heatmap
 from pyposeops.reference.oks_matrix import oks_matrix
 from pyposeops.reference.oks_nms import oks_nms
+from pyposeops.reference.paf_decode import paf_decode
 from pyposeops.reference.parametric_pose_nms import parametric_pose_nms
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.simcc_decode import simcc_decode
@@ -41,6 +42,7 @@ __all__ = [
     "offset_heatmap",
     "oks_matrix",
     "oks_nms",
+    "paf_decode",
     "parametric_pose_nms",
     "part_affinity_field",
     "simcc_decode",

@@ -1,0 +1,104 @@
+"""Skeletons of part affinity fields: joints, limbs, and where a published network keeps each limb's field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class PafSkeleton(NamedTuple):
+    """What :func:`pyposeops.paf_decode` puts people together by.
+
+    Use :meth:`of` for a skeleton of one's own.
+    """
+
+    joints: tuple[str, ...]
+    """Names of the joints, in the order of the heatmaps' channels."""
+    limbs: tuple[tuple[int, int], ...]
+    """The joints that each limb joins; a field points from the first to the second."""
+    channels: tuple[tuple[int, int], ...]
+    """The channels of each limb's x and y component."""
+    uncounted: tuple[int, ...] = ()
+    """Joints that do not count among those that a person must have, such as feet."""
+    extra: tuple[int, ...] = ()
+    """Limbs that only fill empty places in the sequential assembly, such as ear to shoulder."""
+
+    @staticmethod
+    def of(
+        joints: Sequence[str],
+        limbs: Sequence[tuple[int, int]],
+        channels: Sequence[tuple[int, int]] | None = None,
+        *,
+        uncounted: Sequence[int] = (),
+        extra: Sequence[int] = (),
+    ) -> PafSkeleton:
+        """A skeleton; without `channels` limb l has 2 l and 2 l + 1, as :func:`pyposeops.part_affinity_field` draws.
+
+        Raises:
+            ValueError: limbs that do not join two of the joints, or another number of channels than of limbs.
+
+        Example:
+            >>> PafSkeleton.of(("head", "neck", "hip"), [(0, 1), (1, 2)]).channels
+            ((0, 1), (2, 3))
+        """
+        names = tuple(joints)
+        if channels is None:
+            channels = [(2 * index, 2 * index + 1) for index in range(len(limbs))]
+        if len(channels) != len(limbs):
+            raise ValueError(
+                f"channels: expected one pair for each of {len(limbs)} limbs, got {len(channels)}"
+            )
+        for a, b in limbs:
+            if not (0 <= a < len(names) and 0 <= b < len(names) and a != b):
+                raise ValueError(f"limbs: expected two of {len(names)} joints, got {(a, b)}")
+        return PafSkeleton(
+            names,
+            tuple((int(a), int(b)) for a, b in limbs),
+            tuple((int(x), int(y)) for x, y in channels),
+            tuple(uncounted),
+            tuple(extra),
+        )
+
+
+def _numbers(text: str, separator: str) -> list[tuple[int, int]]:
+    pairs = [pair.split(separator) for pair in text.split()]
+    return [(int(first), int(second)) for first, second in pairs]
+
+
+_ARMS_18 = "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist"
+_LEGS = "right_hip right_knee right_ankle left_hip left_knee left_ankle"
+
+# Cao et al., OpenPose, TPAMI 2021: the order of the published networks for each set of joints.
+OPENPOSE_COCO_18 = PafSkeleton.of(
+    f"nose neck {_ARMS_18} {_LEGS} right_eye left_eye right_ear left_ear".split(),
+    _numbers(
+        "1-2 1-5 2-3 3-4 5-6 6-7 1-8 8-9 9-10 1-11 11-12 12-13 1-0 0-14 14-16 0-15 15-17 2-16 5-17", "-"
+    ),
+    _numbers(
+        "12,13 20,21 14,15 16,17 22,23 24,25 0,1 2,3 4,5 6,7 8,9 10,11 28,29 30,31 34,35 32,33 36,37 18,19 26,27",
+        ",",
+    ),
+    extra=(17, 18),
+)
+OPENPOSE_BODY_25 = PafSkeleton.of(
+    (
+        f"nose neck {_ARMS_18} mid_hip {_LEGS} right_eye left_eye right_ear left_ear "
+        "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel"
+    ).split(),
+    _numbers(
+        "1-8 1-2 1-5 2-3 3-4 5-6 6-7 8-9 9-10 10-11 8-12 12-13 13-14 1-0 0-15 15-17 0-16 16-18 2-17 5-18 "
+        "14-19 19-20 14-21 11-22 22-23 11-24",
+        "-",
+    ),
+    _numbers(
+        "0,1 14,15 22,23 16,17 18,19 24,25 26,27 6,7 2,3 4,5 8,9 10,11 12,13 30,31 32,33 36,37 34,35 38,39 20,21 "
+        "28,29 40,41 42,43 44,45 46,47 48,49 50,51",
+        ",",
+    ),
+    uncounted=range(19, 25),
+    extra=(18, 19),
+)
+OPENPOSE_MPI_15 = PafSkeleton.of(
+    f"head neck {_ARMS_18} {_LEGS} chest".split(),
+    _numbers("0-1 1-2 2-3 3-4 1-5 5-6 6-7 1-14 14-8 8-9 9-10 14-11 11-12 12-13", "-"),
+)
