@@ -35,6 +35,7 @@ void bind_oks_nms(py::module_& module);
 void bind_parametric_pose_nms(py::module_& module);
 void bind_paf_decode(py::module_& module);
 void bind_part_affinity_field(py::module_& module);
+void bind_partition(py::module_& module);
 void bind_simcc_decode(py::module_& module);
 void bind_simcc_label(py::module_& module);
 void bind_soft_argmax(py::module_& module);
@@ -111,6 +112,7 @@ PYBIND11_MODULE(_core, module) {
     bind_parametric_pose_nms(module);
     bind_paf_decode(module);
     bind_part_affinity_field(module);
+    bind_partition(module);
     bind_simcc_decode(module);
     bind_simcc_label(module);
     bind_soft_argmax(module);
