@@ -11,7 +11,10 @@ from python_models import hourglass52 as hourglass52
 from python_models import hourglass_princeton as hourglass_princeton
 from python_models import hrnet as hrnet
 from python_models import integral as integral
+from python_models import lightweight_openpose as lightweight_openpose
 from python_models import mspn as mspn
+from python_models import openpose as openpose
+from python_models import openpose_body_25 as openpose_body_25
 from python_models import pose_resnet as pose_resnet
 from python_models import pyranet as pyranet
 from python_models import rle as rle

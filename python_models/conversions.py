@@ -47,6 +47,34 @@ def _mspn_head(match: re.Match[str]) -> str:
     return f"stage{stage}.upsample.up{unit + 1}.res_conv{int(match[2]) + 1}."
 
 
+# The first layers of OpenPose by their names in Caffe, and their places among convolutions, ReLUs and poolings.
+_OPENPOSE_TRUNK = {
+    "1_1": 0, "1_2": 2, "2_1": 5, "2_2": 7, "3_1": 10, "3_2": 12, "3_3": 14, "3_4": 16, "4_1": 19, "4_2": 21,
+    "4_3_CPM": 23, "4_4_CPM": 25,
+}  # fmt: skip
+_OPENPOSE_BRANCHES = {"1": "pafs", "2": "heatmaps"}
+
+
+def _openpose_trunk(match: re.Match[str]) -> str:
+    return f"trunk.{_OPENPOSE_TRUNK[match[2]] + (match[1] == 'prelu')}."
+
+
+def _openpose_stage(match: re.Match[str]) -> str:
+    """Stages count from 1 in their names; a ReLU stands between two convolutions."""
+    stage, layer = int(match["stage"] or 1) - 1, 2 * (int(match["layer"]) - 1)
+    return f"stages.{stage}.{_OPENPOSE_BRANCHES[match['branch']]}.{layer}."
+
+
+def _body_25_stage(match: re.Match[str]) -> str:
+    """The branches have changed their numbers, L2 are the fields; stages count from 0."""
+    kind, layer, stage, branch, part = match.groups()
+    where = f"{'paf' if branch == '2' else 'heatmap'}_stages.{stage}."
+    if layer == "7":
+        return f"{where}maps."
+    inside = "hidden" if layer == "6" else f"triples.{int(layer) - 1}.layers.{part}"
+    return f"{where}{inside}.{int(kind == 'prelu')}."
+
+
 # One row for each format that differs from ours; a row may serve many networks.
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
@@ -80,6 +108,25 @@ FORMATS: dict[str, Conversion] = {
         (r"lowerBranch\.0\.1", "before"),
         (r"lowerBranch\.1", "low"),
         (r"lowerBranch\.2", "after"),
+    ),
+    "tensorboy, OpenPose": rename(
+        (r"^model0\.", "trunk."),
+        (
+            r"^model(\d)_([12])\.",
+            lambda match: f"stages.{int(match[1]) - 1}.{_OPENPOSE_BRANCHES[match[2]]}.",
+        ),
+    ),
+    "Caffe or Hzzone, OpenPose": rename(
+        (r"^model\d(_\d)?\.", ""),
+        (r"^(conv)(\d_\d(?:_CPM)?)\.", _openpose_trunk),
+        (
+            r"^(?:conv5_|M?conv)(?P<layer>\d)_(?:CPM|stage(?P<stage>\d))_L(?P<branch>[12])\.",
+            _openpose_stage,
+        ),
+    ),
+    "Caffe, OpenPose with 25 joints": rename(
+        (r"^(conv|prelu)(\d_\d(?:_CPM)?)\.", _openpose_trunk),
+        (r"^M(conv|prelu)(\d)_stage(\d)_L([12])(?:_(\d))?\.", _body_25_stage),
     ),
     **{
         f"ImageNet, where the trunk is a part named {part}": rename(

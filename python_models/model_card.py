@@ -12,7 +12,7 @@ from python_models.cascade import RefinementCascade
 from python_models.checkpoints import load_weights, read_checkpoint, weights_of
 from python_models.data import COCO_SKELETON, Augmentation, BatchPreparer, PoseDataset, Skeleton
 from python_models.errors import UserError
-from python_models.zoo import create_model, model_info
+from python_models.zoo import create_model, model_info, require_crops
 
 Encoding = Literal["msra", "unbiased", "udp", "megvii", "cmu"]
 Head = Literal["peak", "integral", "simcc"]
@@ -20,7 +20,10 @@ Head = Literal["peak", "integral", "simcc"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """All that is needed to run a model on an image, besides its weights."""
+    """All that is needed to run a model on crops of one person each, besides its weights.
+
+    Raises: UserError for a model of several people in a whole image.
+    """
 
     model: str
     input_size: tuple[int, int]  # (height, width) of the crop in pixels
@@ -32,6 +35,9 @@ class ModelCard:
     stages: int = 1  # networks one after the other; from the second on, each looks again around every joint
     stage_torsos: float = 2.0  # what they see there: a square of so many torso diagonals
     trained_stages: int | None = None  # only so many first stages are trained; None: all
+
+    def __post_init__(self) -> None:
+        require_crops(self.model)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from python_models.settings import TrainSettings
 from python_models.sources import check_same_joints, open_training_data, open_validation_data
 from python_models.trainer import Trainer
 from python_models.training_state import LAST
-from python_models.zoo import model_info
+from python_models.zoo import model_info, require_crops
 
 SETTINGS_FILE = "settings.json"
 
@@ -40,7 +40,7 @@ def train(settings: TrainSettings) -> TrainResult:
     Raises:
         UserError: a wrong path, malformed data, or weights that do not fit; before the first step.
     """
-    model_info(settings.model)
+    require_crops(settings.model)
     if not settings.resume and (Path(settings.out) / LAST).exists():
         raise UserError(f"out {settings.out}: holds a run already; resume it, or choose another folder")
     train_data = open_training_data(settings.data, images=settings.images, count=settings.generated_count)

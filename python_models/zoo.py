@@ -20,8 +20,9 @@ from python_models.errors import UserError, unknown_name
 class ModelInfo:
     """What a model expects of its input and what it gives; training may choose other values.
 
-    A network is called with crops (B, 3, H, W). It gives one tensor, or a list of them where several stages are
-    supervised: the last one is the prediction.
+    A network is called with crops or images (B, 3, H, W). It gives one tensor, or a list of them where several stages
+    are supervised: the last one is the prediction. Networks for several people give a named tuple of such lists
+    (`python_models.maps`).
     """
 
     input_size: tuple[int, int] = (256, 192)  # (height, width) of the crop in pixels
@@ -32,8 +33,13 @@ class ModelInfo:
     std: tuple[float, float, float] = IMAGENET_STD
     channel_order: Literal["rgb", "bgr"] = "rgb"
     # heatmaps (B, K, h, w); coordinates (B, K, 2) in units of the crop, 0 its left and top edge, 1 the other, with
-    # their depth (B, K, 3) or deviations (B, K, 4), or the same numbers flat; volume (B, K * depth, h, w).
-    output: Literal["heatmaps", "coordinates", "volume"] = "heatmaps"
+    # their depth (B, K, 3) or deviations (B, K, 4), or the same numbers flat; volume (B, K * depth, h, w); maps, a
+    # named tuple of lists of maps.
+    output: Literal["heatmaps", "coordinates", "volume", "maps"] = "heatmaps"
+    # What it is called with: one person's crop; a whole image with several people; or the joints that were found in
+    # one person's box, his and others', as maps (B, K, H, W).
+    input: Literal["crop", "image", "joints"] = "crop"
+    num_joints: int = 17  # unless a caller wants another number
     from_centre: bool = False  # coordinates count from the middle of the crop: -0.5 its left and top edge
     head: Literal["peak", "integral"] = "peak"  # joints are peaks of heat maps, or expectations over them
     background: bool = False  # one map more, the last: where no joint is
@@ -76,10 +82,23 @@ def model_info(name: str) -> ModelInfo:
     return _INFOS[name]
 
 
+_OTHER_INPUTS = {
+    "image": "finds several people in a whole image",
+    "joints": "sorts the joints that were found in a box",
+}
+
+
+def require_crops(name: str) -> None:
+    """Raise UserError where a model is none that takes one person's crop at a time."""
+    kind = model_info(name).input
+    if kind != "crop":
+        raise UserError(f"model {name}: {_OTHER_INPUTS[kind]}; expected a model for one person's crop")
+
+
 def create_model(
     name: str,
     *,
-    num_joints: int = 17,
+    num_joints: int | None = None,
     pretrained: str | None = None,
     reset_final: bool = False,
     **options: Any,
@@ -88,7 +107,7 @@ def create_model(
 
     Args:
         name: One of `list_models()`.
-        num_joints: Number of heat maps.
+        num_joints: Number of joints; what `model_info` says if None.
         pretrained: Path or URL of weights to start from; see `python_models.checkpoints`.
         reset_final: Where the weights have another joint count, start the last layer at random instead of
             raising.
@@ -100,7 +119,8 @@ def create_model(
     """
     if name not in _BUILDERS:
         raise unknown_name("model", name, _BUILDERS)
-    model = _BUILDERS[name](num_joints=num_joints, **options)
+    joints = _INFOS[name].num_joints if num_joints is None else num_joints
+    model = _BUILDERS[name](num_joints=joints, **options)
     if pretrained is not None:
         load_pretrained(model, pretrained, reset_final=reset_final)
     return model

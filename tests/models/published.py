@@ -78,6 +78,13 @@ PUBLISHED: dict[str, list[Probe]] = {
     "mspn2_mmpose": [Probe("mmpose_2xmspn50_8xb32-210e_coco-256x192")],
     "mspn3_mmpose": [Probe("mmpose_3xmspn50_8xb32-210e_coco-256x192")],
     "mspn4_mmpose": [Probe("mmpose_4xmspn50_8xb32-210e_coco-256x192")],
+    "openpose_body_coco": [
+        Probe("openpose_body_coco_tensorboy"),
+        Probe("openpose_body_coco_caffe"),
+        Probe("openpose_body_coco_hzzone", {"relu_last": True}),
+    ],
+    "openpose_body_25": [Probe("openpose_body_25_caffe")],
+    "lightweight_openpose": [Probe("lightweight_openpose")],
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 

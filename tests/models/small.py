@@ -1,7 +1,7 @@
 """A small version of each architecture, for tests that run the network: few channels, few blocks, small crops."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -51,6 +51,9 @@ SMALL: dict[str, Small] = {
     "fastpose_res50": Small(_RESNET),
     "fastpose_duc_res50": Small(_RESNET),
     "mspn2": Small({**_RESNET, "channels": 8}),
+    "openpose_body_coco": Small({"width": 4, "num_limbs": 2, "stages": 3}),
+    "openpose_body_25": Small({"width": 4, "num_limbs": 2, "stages": (2, 2)}),
+    "lightweight_openpose": Small({"width": 4, "num_limbs": 2}),
 }
 
 
@@ -66,8 +69,11 @@ def small_crops(name: str, people: int = 2) -> Tensor:
     return torch.randn(shape, generator=_generator(name), dtype=torch.float64).float()
 
 
-def outputs_of(output: Tensor | list[Tensor]) -> list[Tensor]:
-    return [output] if isinstance(output, Tensor) else output
+def outputs_of(output: Tensor | Sequence[Any]) -> list[Tensor]:
+    """All tensors, of lists and of named tuples of lists."""
+    return (
+        [output] if isinstance(output, Tensor) else [tensor for part in output for tensor in outputs_of(part)]
+    )
 
 
 def expected_values(name: str, count: int = 6) -> dict[str, Any]:
@@ -87,13 +93,13 @@ def expected_values(name: str, count: int = 6) -> dict[str, Any]:
 
 @lru_cache
 def without_memory(name: str) -> nn.Module:
-    """A model of the published size, with 17 joints and no values."""
+    """A model of the published size, without values."""
     with torch.device("meta"):
         return create_model(name)
 
 
 def number_of_parameters(name: str) -> int:
-    """Of the published size, with 17 joints."""
+    """Of the published size."""
     return sum(parameter.numel() for parameter in without_memory(name).parameters())
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from python_models.__main__ import main
 from python_models.errors import UserError
 from python_models.files import save_checkpoint
 from python_models.model_card import ModelCard, default_card, load_model
@@ -32,3 +33,22 @@ def test_foreign_weights_need_the_name_of_their_model(tmp_path: Path):
 def test_options_that_the_architecture_does_not_have_are_named():
     with pytest.raises(UserError, match=r"options .*'depht': 3.* do not fit"):
         ModelCard("pose_resnet18", (64, 32), DOTS, options={"depht": 3}).create()
+
+
+def test_a_model_of_several_people_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    weights, photo, out = tmp_path / "w.pth", tmp_path / "a.jpg", str(tmp_path / "out")
+    torch.save({}, weights)
+    photo.touch()
+    told = "model openpose_body_coco: finds several people in a whole image; expected a model for one"
+    with pytest.raises(UserError, match=told):
+        default_card("openpose_body_coco")
+    commands = {
+        "predict": ["--images", str(photo), "--out", out],
+        "evaluate": ["--data", "generated", "--out", out],
+        "export": ["--out", f"{out}.onnx"],
+    }
+    for command, arguments in commands.items():
+        assert main([command, "--weights", str(weights), "--model", "openpose_body_coco", *arguments]) == 2
+        assert told in capsys.readouterr().err
+    assert main(["train", "--model", "openpose_body_coco", "--out", out]) == 2
+    assert told in capsys.readouterr().err

@@ -1,0 +1,16 @@
+"""Outputs of the networks that see a whole image with several people: maps by name, each a list of its stages.
+
+The last of a list is the prediction; every one of it is supervised. The first field has one map per joint (and the
+background, where `ModelInfo.background` says so), in the last stage at `ModelInfo.stride`.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class PartAffinityMaps(NamedTuple):
+    """Where joints are, and which way limbs go."""
+
+    heatmaps: list[Tensor]  # (B, K + 1, H/8, W/8), the last map the background
+    pafs: list[Tensor]  # (B, 2 * limbs, H/8, W/8)
