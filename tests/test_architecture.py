@@ -19,7 +19,7 @@ CUDA_HEADERS = re.compile(r"^(cuda|cub/|cooperative_groups|nv)")
 OPTIONAL = {
     "matplotlib": "pyposeops/metrics/plots.py",
     "orjson": "pyposeops/evaluate/reading.py",
-    "scipy": "pyposeops/solvers/exact_partition.py",
+    "scipy": "pyposeops/solvers/*.py",
     "torchmetrics": "pyposeops/metrics/*.py",
     "tqdm": "pyposeops/evaluate/progress.py",
 }
