@@ -6,6 +6,7 @@ from python_models import cpn as cpn
 from python_models import cunet as cunet
 from python_models import deeppose as deeppose
 from python_models import fastpose as fastpose
+from python_models import higherhrnet as higherhrnet
 from python_models import hourglass as hourglass
 from python_models import hourglass52 as hourglass52
 from python_models import hourglass_princeton as hourglass_princeton
@@ -15,6 +16,7 @@ from python_models import lightweight_openpose as lightweight_openpose
 from python_models import mspn as mspn
 from python_models import openpose as openpose
 from python_models import openpose_body_25 as openpose_body_25
+from python_models import pose_ae as pose_ae
 from python_models import pose_resnet as pose_resnet
 from python_models import pyranet as pyranet
 from python_models import rle as rle

@@ -109,6 +109,8 @@ FORMATS: dict[str, Conversion] = {
         (r"lowerBranch\.1", "low"),
         (r"lowerBranch\.2", "after"),
     ),
+    "HigherHRNet": rename((r"^final_layers\.", "heads."), (r"^deconv_layers\.", "upsamples.")),
+    "mmpose, associative embedding": rename((r"^backbone\.", ""), (r"^head\.final_layer\.", "heads.0.")),
     "tensorboy, OpenPose": rename(
         (r"^model0\.", "trunk."),
         (

@@ -70,30 +70,16 @@ class Exchange(nn.Module):
         return sums
 
 
-class PoseHRNet(nn.Module):
-    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4), or what `head` makes of them; H, W multiples of 32.
+class HRNet(nn.Module):
+    """Image (B, 3, H, W) -> its finest branch (B, width, H/4, W/4); H and W multiples of 32.
 
     Args:
         width: Channels of the finest branch; every coarser one has twice as many.
-        num_joints: Number of heat maps.
         blocks: Residual blocks per branch between two exchanges.
         exchanges: Exchanges with two, three and four branches.
-        head: "heatmaps", or "simcc" for rows of bins (`python_models.heads`).
-        input_size: (H, W), for SimCC, which works at one size only.
     """
 
-    final_layers = ("final_layer.*",)
-
-    def __init__(
-        self,
-        width: int,
-        *,
-        num_joints: int,
-        blocks: int = 4,
-        exchanges: tuple[int, int, int] = (1, 4, 3),
-        head: HeadName = "heatmaps",
-        input_size: tuple[int, int] = (256, 192),
-    ) -> None:
+    def __init__(self, width: int, *, blocks: int = 4, exchanges: tuple[int, int, int] = (1, 4, 3)) -> None:
         super().__init__()
         channels = [width * 2**branch for branch in range(4)]
         self.conv1 = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
@@ -111,9 +97,6 @@ class PoseHRNet(nn.Module):
         self.stage3 = self._stage(channels[:3], blocks, exchanges[1])
         self.transition3 = self._one_branch_more(channels)
         self.stage4 = self._stage(channels, blocks, exchanges[2], last_outputs=1)
-        self.final_layer = nn.Conv2d(width, num_joints, 1)
-        init_normal(self, INIT_STD)
-        self.head = make_head(head, input_size, INFO.stride)
 
     @staticmethod
     def _stage(
@@ -136,6 +119,34 @@ class PoseHRNet(nn.Module):
         branches = self.stage3([*branches, self.transition2[-1](branches[-1])])
         branches = self.stage4([*branches, self.transition3[-1](branches[-1])])
         return branches[0]
+
+
+class PoseHRNet(HRNet):
+    """Image (B, 3, H, W) -> heat maps (B, num_joints, H/4, W/4), or what `head` makes of them; H, W multiples of 32.
+
+    Args:
+        width: Channels of the finest branch; every coarser one has twice as many.
+        num_joints: Number of heat maps.
+        head: "heatmaps", or "simcc" for rows of bins (`python_models.heads`).
+        input_size: (H, W), for SimCC, which works at one size only.
+        trunk: `blocks` and `exchanges` of `HRNet`.
+    """
+
+    final_layers = ("final_layer.*",)
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        num_joints: int,
+        head: HeadName = "heatmaps",
+        input_size: tuple[int, int] = (256, 192),
+        **trunk: Any,
+    ) -> None:
+        super().__init__(width, **trunk)
+        self.final_layer = nn.Conv2d(width, num_joints, 1)
+        init_normal(self, INIT_STD)
+        self.head = make_head(head, input_size, INFO.stride)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.final_layer(self.features(image)))

@@ -14,3 +14,10 @@ class PartAffinityMaps(NamedTuple):
 
     heatmaps: list[Tensor]  # (B, K + 1, H/8, W/8), the last map the background
     pafs: list[Tensor]  # (B, 2 * limbs, H/8, W/8)
+
+
+class TaggedMaps(NamedTuple):
+    """Where joints are, and whose: tags of one person's joints are nearly equal, those of two people differ."""
+
+    heatmaps: list[Tensor]  # (B, K, h, w), coarsest first where resolutions differ
+    tags: list[Tensor]  # (B, K, H/4, W/4)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from python_models import create_model
 from python_models.checkpoints import load_weights
+from python_models.maps import TaggedMaps
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Probe:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)  # for create_model
     call: Callable[[nn.Module, Tensor], Any] = lambda model, image: model(image)
+
+
+def _together(maps: TaggedMaps) -> list[Tensor]:
+    first, *finer = maps.heatmaps
+    return [torch.cat([first, *maps.tags], dim=1), *finer]
 
 
 PUBLISHED: dict[str, list[Probe]] = {
@@ -85,6 +91,13 @@ PUBLISHED: dict[str, list[Probe]] = {
     ],
     "openpose_body_25": [Probe("openpose_body_25_caffe")],
     "lightweight_openpose": [Probe("lightweight_openpose")],
+    "pose_ae_hourglass4": [  # recorded with the maps that mean nothing
+        Probe("pose_ae_hourglass4", call=lambda model, image: model.stacks(image))
+    ],
+    "higherhrnet_w32": [  # heat maps and tags of the first resolution were recorded as one tensor
+        Probe("higherhrnet_w32", call=lambda model, image: _together(model(image)))
+    ],
+    "ae_hrnet_w32": [Probe("mmpose_ae_hrnet-w32_8xb24-300e_coco-512x512")],
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 
