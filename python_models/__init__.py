@@ -1,9 +1,11 @@
 """Pose systems of the literature, thin, on top of pyposeops."""
 
+from python_models import centernet as centernet
 from python_models import cpm as cpm  # an architecture registers itself when it is imported
 from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cpn as cpn
 from python_models import cunet as cunet
+from python_models import deepcut as deepcut
 from python_models import deeppose as deeppose
 from python_models import fastpose as fastpose
 from python_models import higherhrnet as higherhrnet
@@ -18,6 +20,7 @@ from python_models import openpose as openpose
 from python_models import openpose_body_25 as openpose_body_25
 from python_models import pose_ae as pose_ae
 from python_models import pose_resnet as pose_resnet
+from python_models import prn as prn
 from python_models import pyranet as pyranet
 from python_models import rle as rle
 from python_models import tompson as tompson

@@ -52,11 +52,20 @@ _OPENPOSE_TRUNK = {
     "1_1": 0, "1_2": 2, "2_1": 5, "2_2": 7, "3_1": 10, "3_2": 12, "3_3": 14, "3_4": 16, "4_1": 19, "4_2": 21,
     "4_3_CPM": 23, "4_4_CPM": 25,
 }  # fmt: skip
+# DeepCut's VGG by its names in Caffe.
+_DEEPCUT_LAYERS = {
+    "conv1_1": "layers.0", "conv1_2": "layers.2", "conv2_1": "layers.5", "conv2_2": "layers.7",
+    "conv3_1": "layers.10", "conv3_2": "layers.12", "conv3_3": "layers.14", "conv4_1": "layers.17",
+    "conv4_2": "layers.19", "conv4_3": "layers.21", "conv5_1": "layers.24", "conv5_2": "layers.26",
+    "conv5_3": "layers.28", "fc6-conv": "layers.31", "fc7-conv": "layers.34", "fc8_pose-conv": "scores",
+    "loc_pred-conv": "offsets",
+}  # fmt: skip
 _OPENPOSE_BRANCHES = {"1": "pafs", "2": "heatmaps"}
 
 
 def _openpose_trunk(match: re.Match[str]) -> str:
-    return f"trunk.{_OPENPOSE_TRUNK[match[2]] + (match[1] == 'prelu')}."
+    place = _OPENPOSE_TRUNK.get(match[2])  # None: a layer of another network
+    return match[0] if place is None else f"trunk.{place + (match[1] == 'prelu')}."
 
 
 def _openpose_stage(match: re.Match[str]) -> str:
@@ -129,6 +138,9 @@ FORMATS: dict[str, Conversion] = {
     "Caffe, OpenPose with 25 joints": rename(
         (r"^(conv|prelu)(\d_\d(?:_CPM)?)\.", _openpose_trunk),
         (r"^M(conv|prelu)(\d)_stage(\d)_L([12])(?:_(\d))?\.", _body_25_stage),
+    ),
+    "Caffe, DeepCut": rename(
+        (r"^([^.]+)(?=\.)", lambda match: _DEEPCUT_LAYERS.get(match[1], match[1])),
     ),
     **{
         f"ImageNet, where the trunk is a part named {part}": rename(

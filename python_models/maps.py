@@ -21,3 +21,23 @@ class TaggedMaps(NamedTuple):
 
     heatmaps: list[Tensor]  # (B, K, h, w), coarsest first where resolutions differ
     tags: list[Tensor]  # (B, K, H/4, W/4)
+
+
+class CentreMaps(NamedTuple):
+    """People as points: their centres, and all joints seen from there; joints by themselves make them exact."""
+
+    heatmaps: list[Tensor]  # (B, K, H/4, W/4), logits of joints
+    heatmap_offsets: list[Tensor]  # (B, 2, H/4, W/4), from a joint's cell to the joint, x and y in cells
+    centres: list[Tensor]  # (B, 1, H/4, W/4), logits of the boxes' centres
+    centre_offsets: list[Tensor]  # (B, 2, H/4, W/4), from a centre's cell to the centre
+    sizes: list[Tensor]  # (B, 2, H/4, W/4), width and height of the box in cells
+    joints: list[
+        Tensor
+    ]  # (B, 2 * K, H/4, W/4), from a centre's cell to each joint, x and y in turn, in cells
+
+
+class PartScoreMaps(NamedTuple):
+    """Scores of parts in every cell, and where in its neighbourhood the part is."""
+
+    scores: list[Tensor]  # (B, K, h, w), logits
+    offsets: list[Tensor]  # (B, 2 * K, h, w), x and y in turn, in units of `deepcut.OFFSET_PX`

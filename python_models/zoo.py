@@ -28,6 +28,7 @@ class ModelInfo:
     input_size: tuple[int, int] = (256, 192)  # (height, width) of the crop in pixels
     size_multiple: int = 32  # height and width must be multiples of it; 0: the size is fixed
     stride: int = 4  # crop pixels per heat-map pixel
+    extra_cells: int = 0  # rows, and columns, that a map has beyond H // stride and W // stride
     sigma_px: float = 2.0  # standard deviation of the target Gaussian in heat-map pixels
     mean: tuple[float, float, float] = IMAGENET_MEAN  # in the order of the channels, images in 0..1
     std: tuple[float, float, float] = IMAGENET_STD

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from python_models import create_model
 from python_models.checkpoints import load_weights
-from python_models.maps import TaggedMaps
+from python_models.maps import PartScoreMaps, TaggedMaps
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,14 @@ class Probe:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)  # for create_model
     call: Callable[[nn.Module, Tensor], Any] = lambda model, image: model(image)
+
+
+def _probabilities(maps: PartScoreMaps) -> list[Tensor]:
+    return [maps.scores[-1].sigmoid(), *maps.offsets]
+
+
+def _distribution(logits: Tensor) -> Tensor:
+    return logits.flatten(1).softmax(dim=1).unflatten(1, logits.shape[1:])
 
 
 def _together(maps: TaggedMaps) -> list[Tensor]:
@@ -98,6 +106,13 @@ PUBLISHED: dict[str, list[Probe]] = {
         Probe("higherhrnet_w32", call=lambda model, image: _together(model(image)))
     ],
     "ae_hrnet_w32": [Probe("mmpose_ae_hrnet-w32_8xb24-300e_coco-512x512")],
+    "centernet_res18": [Probe("centernet_res18_multi_pose")],
+    "prn": [  # recorded after its softmax, the joints as the last axis
+        Probe("prn", call=lambda model, joints: _distribution(model(joints)).permute(0, 2, 3, 1))
+    ],
+    "deepcut_vgg16": [
+        Probe("deepcut_vgg16_dense_cnn", call=lambda model, image: _probabilities(model(image)))
+    ],
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 

@@ -55,6 +55,9 @@ SMALL: dict[str, Small] = {
     "openpose_body_25": Small({"width": 4, "num_limbs": 2, "stages": (2, 2)}),
     "pose_ae_hourglass4": Small({"features": 16, "increase": 4, "stacks": 2}, (64, 128)),
     "higherhrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 1, 1)}),
+    "centernet_res18": Small({**_RESNET, "channels": 8, "hidden": 8}),
+    "prn": Small({"size": (8, 6), "nodes": 16, "dropout": 0.0}, (8, 6)),
+    "deepcut_vgg16": Small({"width": 4, "hidden": 16, "dropout": 0.0}),
     "lightweight_openpose": Small({"width": 4, "num_limbs": 2}),
 }
 
