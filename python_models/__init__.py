@@ -6,6 +6,7 @@ from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cpn as cpn
 from python_models import cunet as cunet
 from python_models import deepcut as deepcut
+from python_models import deepercut as deepercut
 from python_models import deeppose as deeppose
 from python_models import fastpose as fastpose
 from python_models import higherhrnet as higherhrnet
@@ -18,6 +19,8 @@ from python_models import lightweight_openpose as lightweight_openpose
 from python_models import mspn as mspn
 from python_models import openpose as openpose
 from python_models import openpose_body_25 as openpose_body_25
+from python_models import personlab as personlab
+from python_models import pifpaf as pifpaf
 from python_models import pose_ae as pose_ae
 from python_models import pose_resnet as pose_resnet
 from python_models import prn as prn

@@ -84,6 +84,19 @@ def _body_25_stage(match: re.Match[str]) -> str:
     return f"{where}{inside}.{int(kind == 'prelu')}."
 
 
+_DEEPERCUT_BRANCHES = {"1": "downsample.0", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
+
+
+def _deepercut_block(match: re.Match[str]) -> str:
+    """Blocks are a, b, c, or a, b1, b2 and so on; a batch norm's statistics and its weights are two layers."""
+    kind, stage, letter, number, branch = match.groups()
+    block = int(number) if number else "abc".index(letter)
+    layer = _DEEPERCUT_BRANCHES[branch]
+    if kind != "res":
+        layer = "downsample.1" if branch == "1" else layer.replace("conv", "bn")
+    return f"layer{int(stage) - 1}.{block}.{layer}."
+
+
 # One row for each format that differs from ours; a row may serve many networks.
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
@@ -141,6 +154,22 @@ FORMATS: dict[str, Conversion] = {
     ),
     "Caffe, DeepCut": rename(
         (r"^([^.]+)(?=\.)", lambda match: _DEEPCUT_LAYERS.get(match[1], match[1])),
+    ),
+    "Caffe, DeeperCut": rename(
+        (r"^(?:bn|scale)_conv1\.", "bn1."),
+        (r"^(res|bn|scale)(\d)([abc])(\d*)_branch(1|2[abc])\.", _deepercut_block),
+        (r"^res5c_up_", "up."),
+        (r"^res3d_", "skip."),
+        (r"\.pose\.", ".scores."),
+        (r"\.locref\.", ".offsets."),
+        (r"\.next\.", ".pairs."),
+    ),
+    "PifPaf": rename(
+        (r"^base_net\.input_block\.0\.", "conv1."),
+        (r"^base_net\.input_block\.1\.", "bn1."),
+        (r"^base_net\.block(\d)\.", lambda match: f"layer{int(match[1]) - 1}."),
+        (r"^head_nets\.0\.conv\.", "joints."),
+        (r"^head_nets\.1\.conv\.", "limbs."),
     ),
     **{
         f"ImageNet, where the trunk is a part named {part}": rename(

@@ -41,3 +41,33 @@ class PartScoreMaps(NamedTuple):
 
     scores: list[Tensor]  # (B, K, h, w), logits
     offsets: list[Tensor]  # (B, 2 * K, h, w), x and y in turn, in units of `deepcut.OFFSET_PX`
+
+
+class PairedPartMaps(NamedTuple):
+    """Scores and offsets of parts, and where every other part of the same person is."""
+
+    scores: list[Tensor]  # as in `PartScoreMaps`
+    offsets: list[Tensor]
+    pairs: list[Tensor]  # (B, 2 * K * (K - 1), h, w), x and y in turn
+
+
+class PartOffsetMaps(NamedTuple):
+    """PersonLab's: around each joint a disk of scores, and vectors to it and along a tree of joints, in pixels.
+
+    Vectors have all y components first, then all x.
+    """
+
+    heatmaps: list[Tensor]  # (B, K, h, w), logits
+    offsets: list[Tensor]  # (B, 2 * K, h, w), to the joint from where it is near
+    forward: list[Tensor]  # (B, 2 * (K - 1), h, w), from a joint to the next one of the tree
+    backward: list[Tensor]  # (B, 2 * (K - 1), h, w), back
+
+
+class CompositeFields(NamedTuple):
+    """PifPaf's, as they leave the last layer; `pifpaf.composite_fields` makes places and sizes of them.
+
+    The first component of both is not used.
+    """
+
+    joints: list[Tensor]  # (B, K, 5, h, w): unused, confidence, x, y, size
+    limbs: list[Tensor]  # (B, L, 8, h, w): unused, confidence, x and y of both joints, both sizes

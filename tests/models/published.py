@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from python_models import create_model
 from python_models.checkpoints import load_weights
-from python_models.maps import PartScoreMaps, TaggedMaps
+from python_models.maps import CompositeFields, TaggedMaps
+from python_models.pifpaf import composite_fields
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,14 @@ class Probe:
     call: Callable[[nn.Module, Tensor], Any] = lambda model, image: model(image)
 
 
-def _probabilities(maps: PartScoreMaps) -> list[Tensor]:
-    return [maps.scores[-1].sigmoid(), *maps.offsets]
+def _probabilities(maps: Sequence[list[Tensor]]) -> list[Tensor]:
+    """The first kind of maps was recorded after its sigmoid."""
+    (logits,), *others = maps
+    return [logits.sigmoid(), *(tensor for (tensor,) in others)]
+
+
+def _composite(fields: CompositeFields) -> list[Tensor]:
+    return [composite_fields(fields.joints[0], 1), composite_fields(fields.limbs[0], 2)]
 
 
 def _distribution(logits: Tensor) -> Tensor:
@@ -112,6 +119,21 @@ PUBLISHED: dict[str, list[Probe]] = {
     ],
     "deepcut_vgg16": [
         Probe("deepcut_vgg16_dense_cnn", call=lambda model, image: _probabilities(model(image)))
+    ],
+    "deepercut_resnet152": [
+        Probe("deepercut_resnet152", call=lambda model, image: _probabilities(model(image)))
+    ],
+    **{
+        f"personlab_mobilenet_v1_{width}": [
+            Probe(
+                f"personlab_posenet_mobilenet_v1_{width}",
+                call=lambda model, image: _probabilities(model(image)),
+            )
+        ]
+        for width in ("050", "075", "101")
+    },
+    "pifpaf_resnet50": [  # recorded with places and sizes
+        Probe("openpifpaf_resnet50", call=lambda model, image: _composite(model(image)))
     ],
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }

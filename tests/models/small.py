@@ -58,6 +58,9 @@ SMALL: dict[str, Small] = {
     "centernet_res18": Small({**_RESNET, "channels": 8, "hidden": 8}),
     "prn": Small({"size": (8, 6), "nodes": 16, "dropout": 0.0}, (8, 6)),
     "deepcut_vgg16": Small({"width": 4, "hidden": 16, "dropout": 0.0}),
+    "deepercut_resnet152": Small(_RESNET),
+    "personlab_mobilenet_v1_050": Small({"channels": (4, *[8] * 13)}, (65, 97)),
+    "pifpaf_resnet50": Small({**_RESNET, "num_limbs": 2}, (65, 97)),
     "lightweight_openpose": Small({"width": 4, "num_limbs": 2}),
 }
 
