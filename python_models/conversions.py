@@ -97,6 +97,12 @@ def _deepercut_block(match: re.Match[str]) -> str:
     return f"layer{int(stage) - 1}.{block}.{layer}."
 
 
+def _vgg_under_openpose(weights: Weights) -> dict[str, Tensor]:
+    """The first ten convolutions of VGG-19's; the others have no place, and neither has the classifier."""
+    renamed = rename((r"^features\.(?=(1?\d|2[01])\.)", "trunk."))(weights)
+    return {name: value for name, value in renamed.items() if not name.startswith("features.")}
+
+
 # One row for each format that differs from ours; a row may serve many networks.
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
@@ -171,6 +177,8 @@ FORMATS: dict[str, Conversion] = {
         (r"^head_nets\.0\.conv\.", "joints."),
         (r"^head_nets\.1\.conv\.", "limbs."),
     ),
+    "ImageNet, VGG-19 under OpenPose": _vgg_under_openpose,
+    "ImageNet, VGG-16 under DeepCut": rename((r"^features\.(?=\d)", "layers.")),
     **{
         f"ImageNet, where the trunk is a part named {part}": rename(
             (r"^(?=(conv1|bn1|layer\d)\.)", f"{part}.")
@@ -179,9 +187,12 @@ FORMATS: dict[str, Conversion] = {
     },
 }
 
+# The last layers of ImageNet's ResNets and MobileNets, HRNets, and VGGs.
+IMAGENET_OUTPUTS = ("fc.weight", "classifier.weight", "classifier.6.weight")
 # What ImageNet networks have and pose networks lack: ResNet's last layer; HRNet's classifier, what leads to it, and
-# the last exchange's coarser outputs.
+# the last exchange's coarser outputs; MobileNet's last two blocks.
 CLASSIFIERS = (
+    "model.1[23].*",
     "fc.*",
     "classifier.*",
     "incre_modules.*",
@@ -208,7 +219,7 @@ def convert_names(weights: Weights, wanted: Weights) -> dict[str, Tensor]:
 
 def imagenet_trunk(weights: Weights, wanted: Weights) -> dict[str, Tensor] | None:
     """The part of an ImageNet classifier's weights that a pose network starts from; None for other weights."""
-    own = [name for name in ("fc.weight", "classifier.weight") if name in weights and name not in wanted]
+    own = [name for name in IMAGENET_OUTPUTS if name in weights and name not in wanted]
     if not own:
         return None
     return {

@@ -43,6 +43,7 @@ class DeepCutVGG(nn.Module):
     """
 
     final_layers = ("scores.*", "offsets.*")
+    beside_trunk = ("layers.3*",)  # what follows VGG's convolutions
 
     def __init__(self, *, num_joints: int, width: int = 64, hidden: int = 4096, dropout: float = 0.5) -> None:
         super().__init__()

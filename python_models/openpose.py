@@ -83,6 +83,7 @@ class OpenPose(nn.Module):
         "stages.*.pafs.12.*",
         "stages.[1-9]*.0.weight",
     )
+    beside_trunk = ("trunk.2[3-9].*",)  # what follows VGG's layers
 
     def __init__(
         self,

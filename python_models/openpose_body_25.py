@@ -79,6 +79,7 @@ class OpenPoseBody25(nn.Module):
         "heatmap_stages.*.triples.0.layers.0.0.weight",
         "paf_stages.[1-9]*.triples.0.layers.0.0.weight",
     )
+    beside_trunk = ("trunk.2[2-9].*",)  # what follows VGG's layers
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from python_models.errors import UserError
 from python_models.resnet import ResNet
 
 TRUNK = {"width": 8, "blocks": (1, 1, 1, 1)}
+FIELDS = {"width": 4, "num_limbs": 2}
 OPTIONS = {**TRUNK, "deconv_channels": (8, 8, 8)}
 
 
@@ -85,6 +86,45 @@ def mmposes_integral(name: str) -> str:
     return f"head.simplebaseline_head.{name}" if inside else f"backbone.{name}"
 
 
+VGG_PLACES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25)  # of OpenPose's first convolutions
+VGG_NAMES = ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2", "4_3_CPM", "4_4_CPM"]
+
+
+def tensorboys_openpose(name: str) -> str:
+    name = re.sub(r"^trunk\.", "model0.", name)
+    return re.sub(r"^stages\.(\d)\.(pafs|heatmaps)", lambda m: f"model{int(m[1]) + 1}_{branch(m[2])}", name)
+
+
+def branch(kind: str) -> int:
+    return 1 if kind == "pafs" else 2
+
+
+def caffes_openpose(name: str) -> str:
+    if trunk := re.match(r"trunk\.(\d+)\.", name):
+        return f"conv{VGG_NAMES[VGG_PLACES.index(int(trunk[1]))]}.{name[trunk.end() :]}"
+    stage, kind, layer, value = re.fullmatch(r"stages\.(\d)\.(\w+)\.(\d+)\.(\w+)", name).groups()
+    number, stage = int(layer) // 2 + 1, int(stage) + 1
+    where = f"conv5_{number}_CPM" if stage == 1 else f"Mconv{number}_stage{stage}"
+    return f"{where}_L{branch(kind)}.{value}"
+
+
+def caffes_body_25(name: str) -> str:
+    if trunk := re.match(r"trunk\.(\d+)\.", name):
+        prelu = {22: "4_2", 24: "4_3_CPM", 26: "4_4_CPM"}.get(int(trunk[1]))
+        layer = f"prelu{prelu}" if prelu else caffes_openpose(f"{trunk[0]}x").rpartition(".")[0]
+        return f"{layer}.{name[trunk.end() :]}"
+    stage, value = re.fullmatch(r"\w+_stages\.(\d)\..*\.(\w+)", name).groups()
+    end = f"stage{stage}_L{2 if name.startswith('paf') else 1}"
+    kind = "Mprelu" if name.endswith(".1.weight") and "maps" not in name else "Mconv"
+    if triple := re.search(r"triples\.(\d)\.layers\.(\d)", name):
+        return f"{kind}{int(triple[1]) + 1}_{end}_{triple[2]}.{value}"
+    return f"{kind}{7 if '.maps.' in name else 6}_{end}.{value}"
+
+
+def higherhrnets(name: str) -> str:
+    return name.replace("heads.", "final_layers.").replace("upsamples.", "deconv_layers.")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "theirs", "more"),
     [
@@ -92,6 +132,10 @@ def mmposes_integral(name: str) -> str:
         ("integral_resnet50", OPTIONS, mks0601s_integral, ()),
         ("integral_mmpose_res50", OPTIONS, mmposes_integral, ("head.linspace_x", "head.linspace_y")),
         ("pose_resnet50", OPTIONS, "preact.{}".format, ()),
+        ("openpose_body_coco", FIELDS, tensorboys_openpose, ()),
+        ("openpose_body_coco", FIELDS, caffes_openpose, ()),
+        ("openpose_body_25", FIELDS, caffes_body_25, ()),
+        ("higherhrnet_w32", {"width": 4, "blocks": 1}, higherhrnets, ()),
     ],
 )
 def test_other_names_become_ours(
@@ -117,6 +161,52 @@ def test_an_imagenet_trunk_finds_its_place_inside_of_the_network(name: str):
     (trunk,) = (part for part in network.modules() if isinstance(part, ResNet))
     state = trunk.state_dict()
     assert all(torch.equal(state[key], value) for key, value in imagenet.items() if key in state)
+
+
+def vgg(plan: str) -> dict[str, Tensor]:
+    """An ImageNet VGG with few channels: 8, 16, 32 and 64 for the digits, M a pooling."""
+    weights, into, place = {}, 3, 0
+    for letter in plan:
+        if letter == "M":
+            place += 1
+            continue
+        channels = 4 * 2 ** int(letter)
+        weights[f"features.{place}.weight"] = torch.randn(channels, into, 3, 3)
+        weights[f"features.{place}.bias"] = torch.randn(channels)
+        into, place = channels, place + 2
+    for layer in (0, 3, 6):
+        weights |= {
+            f"classifier.{layer}.weight": torch.randn(2, 2),
+            f"classifier.{layer}.bias": torch.randn(2),
+        }
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "part", "convolutions"),
+    [
+        ("openpose_body_coco", "00M11M2222M3333M3333M", "trunk", 10),
+        ("openpose_body_25", "00M11M2222M3333M3333M", "trunk", 10),
+        ("deepcut_vgg16", "00M11M222M333M333M", "layers", 13),
+    ],
+)
+def test_an_imagenet_vgg_gives_the_first_layers(name: str, plan: str, part: str, convolutions: int):
+    options = {"width": 4, "hidden": 8} if part == "layers" else {"width": 4, "num_limbs": 2}
+    network = create_model(name, num_joints=3, **options)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    imagenet = vgg(plan)
+    message = load_weights(network, imagenet, "vgg.pth")
+    assert "ImageNet trunk" in message
+    state = network.state_dict()
+    filled = [key for key in state if not torch.equal(state[key], before[key])]
+    assert filled == [key.replace("features", part) for key in list(imagenet)[: 2 * convolutions]]
+    assert all(torch.equal(state[key], imagenet[key.replace(part, "features")]) for key in filled)
+
+
+def test_a_vgg_with_fewer_layers_is_refused():
+    network = create_model("openpose_body_coco", num_joints=3, num_limbs=2, width=4)
+    with pytest.raises(UserError, match=r"not weights of this model"):
+        load_weights(network, vgg("00M11M222M333M333M"), "vgg16.pth")
 
 
 def test_the_weights_of_another_network_are_refused(weights: dict[str, Tensor]):
