@@ -103,6 +103,8 @@ def _vgg_under_openpose(weights: Weights) -> dict[str, Tensor]:
     return {name: value for name, value in renamed.items() if not name.startswith("features.")}
 
 
+_PIFPAF_HEADS = ((r"^head_nets\.0\.conv\.", "joints."), (r"^head_nets\.1\.conv\.", "limbs."))
+
 # One row for each format that differs from ours; a row may serve many networks.
 FORMATS: dict[str, Conversion] = {
     "ours": dict,
@@ -170,12 +172,12 @@ FORMATS: dict[str, Conversion] = {
         (r"\.locref\.", ".offsets."),
         (r"\.next\.", ".pairs."),
     ),
-    "PifPaf": rename(
-        (r"^base_net\.input_block\.0\.", "conv1."),
-        (r"^base_net\.input_block\.1\.", "bn1."),
-        (r"^base_net\.block(\d)\.", lambda match: f"layer{int(match[1]) - 1}."),
-        (r"^head_nets\.0\.conv\.", "joints."),
-        (r"^head_nets\.1\.conv\.", "limbs."),
+    "PifPaf": rename(*_PIFPAF_HEADS),
+    "PifPaf, ResNet": rename(
+        *_PIFPAF_HEADS,
+        (r"input_block\.0\.", "conv1."),
+        (r"input_block\.1\.", "bn1."),
+        (r"^base_net\.block(\d)\.", lambda match: f"base_net.layer{int(match[1]) - 1}."),
     ),
     "ImageNet, VGG-19 under OpenPose": _vgg_under_openpose,
     "ImageNet, VGG-16 under DeepCut": rename((r"^features\.(?=\d)", "layers.")),
@@ -183,7 +185,7 @@ FORMATS: dict[str, Conversion] = {
         f"ImageNet, where the trunk is a part named {part}": rename(
             (r"^(?=(conv1|bn1|layer\d)\.)", f"{part}.")
         )
-        for part in ("backbone", "preact", "resnet")
+        for part in ("backbone", "base_net", "preact", "resnet")
     },
 }
 

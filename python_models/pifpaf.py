@@ -4,6 +4,7 @@ Source: Kreiss, Bertoni, Alahi, "PifPaf: Composite Fields for Human Pose Estimat
 fields of "OpenPifPaf", T-ITS 2021.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from python_models.maps import CompositeFields
 from python_models.resnet import ResNet
+from python_models.shufflenet import ShuffleNetV2K
 from python_models.zoo import ModelInfo, register_model
 
 INFO = ModelInfo(
@@ -28,29 +30,28 @@ JOINT, LIMB = 5, 8  # components of a joint's and of a limb's field
 FINER = 2  # fields have so many times the features' resolution
 
 
-class PifPaf(ResNet):
+class PifPaf(nn.Module):
     """Image (B, 3, H, W), best of sizes 16 n + 1 -> `CompositeFields` of H / 8 + 1 rows and W / 8 + 1 columns.
 
     Args:
-        depth: Of the ResNet, which has no pooling: its features have a sixteenth of the resolution.
+        base_net: Gives features (B, `base_net.out_channels`, H/16, W/16).
         num_joints: Number of joints.
         num_limbs: Number of limbs.
-        trunk: `width` and `blocks` of `ResNet`.
     """
 
     final_layers = ("joints.*", "limbs.*")
 
-    def __init__(self, depth: int, *, num_joints: int, num_limbs: int = COCO_LIMBS, **trunk: Any) -> None:
-        super().__init__(depth, **trunk)
-        self.maxpool = nn.Identity()
-        self.joints = nn.Conv2d(self.out_channels, num_joints * JOINT * FINER**2, 1)
-        self.limbs = nn.Conv2d(self.out_channels, num_limbs * LIMB * FINER**2, 1)
+    def __init__(self, base_net: nn.Module, *, num_joints: int, num_limbs: int = COCO_LIMBS) -> None:
+        super().__init__()
+        self.base_net = base_net
+        self.joints = nn.Conv2d(base_net.out_channels, num_joints * JOINT * FINER**2, 1)
+        self.limbs = nn.Conv2d(base_net.out_channels, num_limbs * LIMB * FINER**2, 1)
         for part in self.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.eps, part.momentum = 1e-3, 0.01
 
     def forward(self, image: Tensor) -> CompositeFields:
-        x = self.features(image)
+        x = self.base_net(image)
         return CompositeFields([_finer(self.joints(x), JOINT)], [_finer(self.limbs(x), LIMB)])
 
 
@@ -74,6 +75,35 @@ def composite_fields(fields: Tensor, points: int) -> Tensor:
     return torch.cat([unused, confidence.sigmoid(), places + here, functional.softplus(sizes)], dim=2)
 
 
+def _shufflenet(blocks: Sequence[int], channels: Sequence[int], num_joints: int, num_limbs: int) -> PifPaf:
+    return PifPaf(ShuffleNetV2K(blocks, channels), num_joints=num_joints, num_limbs=num_limbs)
+
+
 @register_model(INFO)
-def pifpaf_resnet50(*, num_joints: int, **options: Any) -> PifPaf:
-    return PifPaf(50, num_joints=num_joints, **options)
+def pifpaf_resnet50(*, num_joints: int, num_limbs: int = COCO_LIMBS, **trunk: Any) -> PifPaf:
+    """Without the ResNet's pooling; `trunk`: `width` and `blocks` of `ResNet`."""
+    resnet = ResNet(50, **trunk)
+    resnet.maxpool = nn.Identity()
+    return PifPaf(resnet, num_joints=num_joints, num_limbs=num_limbs)
+
+
+@register_model(INFO)
+def pifpaf_shufflenetv2k16(
+    *,
+    num_joints: int,
+    num_limbs: int = COCO_LIMBS,
+    blocks: Sequence[int] = (4, 8, 4),
+    channels: Sequence[int] = (24, 348, 696, 1392, 1392),
+) -> PifPaf:
+    return _shufflenet(blocks, channels, num_joints, num_limbs)
+
+
+@register_model(INFO)
+def pifpaf_shufflenetv2k30(
+    *,
+    num_joints: int,
+    num_limbs: int = COCO_LIMBS,
+    blocks: Sequence[int] = (8, 16, 6),
+    channels: Sequence[int] = (32, 512, 1024, 2048, 2048),
+) -> PifPaf:
+    return _shufflenet(blocks, channels, num_joints, num_limbs)

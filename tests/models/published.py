@@ -132,9 +132,12 @@ PUBLISHED: dict[str, list[Probe]] = {
         ]
         for width in ("050", "075", "101")
     },
-    "pifpaf_resnet50": [  # recorded with places and sizes
-        Probe("openpifpaf_resnet50", call=lambda model, image: _composite(model(image)))
-    ],
+    **{
+        f"pifpaf_{trunk}": [  # recorded with places and sizes
+            Probe(f"openpifpaf_{trunk}", call=lambda model, image: _composite(model(image)))
+        ]
+        for trunk in ("resnet50", "shufflenetv2k16", "shufflenetv2k30")
+    },
     "cpm_mmpose": [Probe("mmpose_cpm_8xb64-210e_coco-256x192"), Probe("mmpose_cpm_8xb64-210e_mpii-368x368")],
 }
 

@@ -61,6 +61,9 @@ SMALL: dict[str, Small] = {
     "deepercut_resnet152": Small(_RESNET),
     "personlab_mobilenet_v1_050": Small({"channels": (4, *[8] * 13)}, (65, 97)),
     "pifpaf_resnet50": Small({**_RESNET, "num_limbs": 2}, (65, 97)),
+    "pifpaf_shufflenetv2k16": Small(
+        {"blocks": (1, 2, 1), "channels": (4, 8, 8, 8, 8), "num_limbs": 2}, (65, 97)
+    ),
     "lightweight_openpose": Small({"width": 4, "num_limbs": 2}),
 }
 

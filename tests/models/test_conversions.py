@@ -147,7 +147,9 @@ def test_other_names_become_ours(
     assert same(convert_state_dict(name, content, **options), weights)
 
 
-@pytest.mark.parametrize("name", ["cpn50", "fastpose_res50", "deeppose_resnet50", "integral_resnet50"])
+@pytest.mark.parametrize(
+    "name", ["cpn50", "fastpose_res50", "deeppose_resnet50", "integral_resnet50", "pifpaf_resnet50"]
+)
 def test_an_imagenet_trunk_finds_its_place_inside_of_the_network(name: str):
     torch.manual_seed(0)
     imagenet = {
