@@ -1,6 +1,7 @@
 """Pose systems of the literature, thin, on top of pyposeops."""
 
 from python_models import centernet as centernet
+from python_models import centernet_hourglass as centernet_hourglass
 from python_models import cpm as cpm  # an architecture registers itself when it is imported
 from python_models import cpm_mmpose as cpm_mmpose
 from python_models import cpn as cpn

@@ -103,6 +103,14 @@ def _vgg_under_openpose(weights: Weights) -> dict[str, Tensor]:
     return {name: value for name, value in renamed.items() if not name.startswith("features.")}
 
 
+_CENTERNET_HEADS = (
+    ("hm_hp", "heatmaps"),
+    ("hp_offset", "heatmap_offsets"),
+    ("hm", "centres"),
+    ("reg", "centre_offsets"),
+    ("wh", "sizes"),
+    ("hps", "joints"),
+)
 _PIFPAF_HEADS = ((r"^head_nets\.0\.conv\.", "joints."), (r"^head_nets\.1\.conv\.", "limbs."))
 
 # One row for each format that differs from ours; a row may serve many networks.
@@ -138,6 +146,17 @@ FORMATS: dict[str, Conversion] = {
         (r"lowerBranch\.0\.1", "before"),
         (r"lowerBranch\.1", "low"),
         (r"lowerBranch\.2", "after"),
+    ),
+    "CenterNet, hourglass": rename(
+        *((rf"^{theirs}\.(\d)\.0\.conv\.", rf"heads.{ours}.\1.0.") for theirs, ours in _CENTERNET_HEADS),
+        *((rf"^{theirs}\.(\d)\.1\.", rf"heads.{ours}.\1.2.") for theirs, ours in _CENTERNET_HEADS),
+        (r"^pre\.", "stem."),
+        (r"^kps\.", "hourglasses."),
+        (r"^cnvs\.", "after."),
+        (r"^inters\.", "merged."),
+        (r"^inters_\.", "before_again."),
+        (r"^cnvs_\.", "after_again."),
+        (r"\.skip\.", ".downsample."),
     ),
     "HigherHRNet": rename((r"^final_layers\.", "heads."), (r"^deconv_layers\.", "upsamples.")),
     "mmpose, associative embedding": rename((r"^backbone\.", ""), (r"^head\.final_layer\.", "heads.0.")),

@@ -18,7 +18,7 @@ CHANNELS = (256, 256, 384, 384, 384, 512)  # of the resolutions of the hourglass
 BLOCKS = (2, 2, 2, 2, 2, 4)
 
 
-def _conv(in_channels: int, channels: int, size: int, stride: int = 1) -> nn.Module:
+def conv_norm_relu(in_channels: int, channels: int, size: int, stride: int = 1) -> nn.Module:
     """Convolution, batch norm, ReLU."""
     block = nn.Sequential()
     block.add_module("conv", nn.Conv2d(in_channels, channels, size, stride, padding=size // 2, bias=False))
@@ -70,13 +70,13 @@ class CornerHourglass(nn.Module):
         super().__init__()
         features = channels[0]
         self.stem = nn.Sequential(
-            _conv(3, features // 2, 7, 2),
+            conv_norm_relu(3, features // 2, 7, 2),
             residual_stage(BasicBlock, features // 2, features, 1, stride=2),
         )
         self.hourglass_modules = nn.ModuleList([Hourglass(channels, blocks)])
         # Leads to a second hourglass, which this network does not have; checkpoints hold it all the same.
         self.inters = residual_stage(BasicBlock, features, features, 1, stride=1).requires_grad_(False)
-        self.out_convs = nn.ModuleList([_conv(features, features, 3)])
+        self.out_convs = nn.ModuleList([conv_norm_relu(features, features, 3)])
         self.multi_final_layers = nn.ModuleList([nn.Conv2d(features, num_joints, 1)])
 
     def forward(self, image: Tensor) -> Tensor:

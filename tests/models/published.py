@@ -114,6 +114,7 @@ PUBLISHED: dict[str, list[Probe]] = {
     ],
     "ae_hrnet_w32": [Probe("mmpose_ae_hrnet-w32_8xb24-300e_coco-512x512")],
     "centernet_res18": [Probe("centernet_res18_multi_pose")],
+    "centernet_hourglass": [Probe("centernet_hourglass_multi_pose")],
     "prn": [  # recorded after its softmax, the joints as the last axis
         Probe("prn", call=lambda model, joints: _distribution(model(joints)).permute(0, 2, 3, 1))
     ],

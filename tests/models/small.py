@@ -56,6 +56,7 @@ SMALL: dict[str, Small] = {
     "pose_ae_hourglass4": Small({"features": 16, "increase": 4, "stacks": 2}, (64, 128)),
     "higherhrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 1, 1)}),
     "centernet_res18": Small({**_RESNET, "channels": 8, "hidden": 8}),
+    "centernet_hourglass": Small({"channels": (8, 8, 8, 8, 8, 16), "blocks": (2, 2, 2, 2, 2, 2)}, (128, 256)),
     "prn": Small({"size": (8, 6), "nodes": 16, "dropout": 0.0}, (8, 6)),
     "deepcut_vgg16": Small({"width": 4, "hidden": 16, "dropout": 0.0}),
     "deepercut_resnet152": Small(_RESNET),
