@@ -52,6 +52,7 @@ from pyposeops.ops.simcc_loss import simcc_loss
 from pyposeops.ops.soft_argmax import SoftArgmax, soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
 from pyposeops.ops.soft_oks_nms import SoftOksNms, soft_oks_nms
 from pyposeops.ops.spatial_transformer import paste_back, spatial_transformer
+from pyposeops.ops.tag_grouping import TagPeople, tag_grouping
 from pyposeops.ops.theta import invert_theta, paste_back_keypoints, theta_from_affine
 from pyposeops.ops.triangulate import Triangulation, project_points, triangulate_points
 
@@ -78,6 +79,7 @@ __all__ = [
     "SimccLabels",
     "SoftArgmax",
     "SoftOksNms",
+    "TagPeople",
     "Triangulation",
     "__version__",
     "adaptive_wing_loss",
@@ -135,6 +137,7 @@ __all__ = [
     "soft_argmax_3d",
     "soft_oks_nms",
     "spatial_transformer",
+    "tag_grouping",
     "theta_from_affine",
     "transform_keypoints",
     "triangulate_points",

@@ -1,4 +1,4 @@
-"""Skeletons of part affinity fields: joints, limbs, and where a published network keeps each limb's field."""
+"""Skeletons: joints, limbs, where a published network keeps each limb's field, and the order of joints."""
 
 from __future__ import annotations
 
@@ -102,3 +102,7 @@ OPENPOSE_MPI_15 = PafSkeleton.of(
     f"head neck {_ARMS_18} {_LEGS} chest".split(),
     _numbers("0-1 1-2 2-3 3-4 1-5 5-6 6-7 1-14 14-8 8-9 9-10 14-11 11-12 12-13", "-"),
 )
+
+# Newell et al., Associative Embedding, NeurIPS 2017, as published for COCO's 17 joints: head, shoulders, hips,
+# elbows, wrists, knees, ankles; for `joint_order` of pyposeops.tag_grouping.
+COCO_17_TAG_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)

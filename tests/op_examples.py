@@ -455,6 +455,16 @@ EXAMPLES: dict[str, Example] = {
         gradient=("input", "theta"),
         batched=("input", "theta"),
     ),
+    "tag_grouping": Example(
+        lambda dtype: {
+            "heatmaps": _maps(dtype),
+            "tags": 3 * _maps(dtype, 1),
+            "joint_order": (4, 3, 2, 1, 0),
+            "max_peaks": 6,
+            "max_people": 8,
+        },
+        batched=("heatmaps", "tags"),
+    ),
     "theta_from_affine": Example(
         lambda dtype: {"affines": _affines(dtype), "input_size": (32, 40), "size": (16, 12)},
         gradient=("affines",),

@@ -40,6 +40,7 @@ void bind_simcc_decode(py::module_& module);
 void bind_simcc_label(py::module_& module);
 void bind_soft_argmax(py::module_& module);
 void bind_soft_oks_nms(py::module_& module);
+void bind_tag_grouping(py::module_& module);
 
 #if defined(POSEOPS_WITH_CUDA)
 int cuda_device_count();  // core/cuda/runtime.cu
@@ -117,4 +118,5 @@ PYBIND11_MODULE(_core, module) {
     bind_simcc_label(module);
     bind_soft_argmax(module);
     bind_soft_oks_nms(module);
+    bind_tag_grouping(module);
 }

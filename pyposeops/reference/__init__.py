@@ -24,6 +24,7 @@ from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
 from pyposeops.reference.soft_oks_nms import soft_oks_nms
 from pyposeops.reference.spatial_transformer import spatial_transformer
+from pyposeops.reference.tag_grouping import tag_grouping
 
 __all__ = [
     "adaptive_wing_loss",
@@ -52,4 +53,5 @@ __all__ = [
     "soft_argmax_3d",
     "soft_oks_nms",
     "spatial_transformer",
+    "tag_grouping",
 ]
