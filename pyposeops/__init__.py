@@ -23,6 +23,7 @@ from pyposeops.ops.boxes import (
     fix_aspect_ratio,
     keypoint_boxes,
 )
+from pyposeops.ops.centernet_decode import CenternetPeople, centernet_decode
 from pyposeops.ops.crop_features import crop_features, crop_origins
 from pyposeops.ops.crop_images import crop_images
 from pyposeops.ops.displacement_heatmap import DisplacementHeatmaps, displacement_heatmap
@@ -63,6 +64,7 @@ _core.bind_torch_tensor_type(torch.Tensor)
 __all__ = [
     "AssociativeEmbedding",
     "CenterScale",
+    "CenternetPeople",
     "DisplacementHeatmaps",
     "FlippedKeypoints",
     "GaussianHeatmaps",
@@ -88,6 +90,7 @@ __all__ = [
     "box_to_center_scale",
     "build_info",
     "center_scale_to_box",
+    "centernet_decode",
     "compose_affine",
     "convert_boxes",
     "crop_features",

@@ -129,6 +129,17 @@ EXAMPLES: dict[str, Example] = {
         gradient=("center", "scale"),
         batched=("center", "scale"),
     ),
+    "centernet_decode": Example(
+        lambda dtype: {
+            "centers": _maps(dtype)[:, :1],
+            "sizes": 8 + 4 * _maps(dtype, 1)[:, :2],
+            "joint_offsets": 4 * _maps(dtype, 2)[:, :4] - 2,
+            "center_offsets": _maps(dtype, 3)[:, :2],
+            "joint_heatmaps": _maps(dtype, 4)[:, :2],
+            "max_people": 6,
+        },
+        batched=("centers", "sizes", "joint_offsets", "center_offsets", "joint_heatmaps"),
+    ),
     "compose_affine": Example(
         lambda dtype: {"first": _affines(dtype), "second": _affines(dtype) * 2},
         gradient=("first", "second"),

@@ -17,6 +17,7 @@ namespace pyposeops {
 void bind_adaptive_wing_loss(py::module_& module);
 void bind_assignment(py::module_& module);
 void bind_associative_embedding_loss(py::module_& module);
+void bind_centernet_decode(py::module_& module);
 void bind_coco(py::module_& module);
 void bind_coco_records(py::module_& module);
 void bind_crop_features(py::module_& module);
@@ -95,6 +96,7 @@ PYBIND11_MODULE(_core, module) {
     bind_adaptive_wing_loss(module);
     bind_assignment(module);
     bind_associative_embedding_loss(module);
+    bind_centernet_decode(module);
     bind_coco(module);
     bind_coco_records(module);
     bind_crop_features(module);

@@ -2,6 +2,7 @@
 
 from pyposeops.reference.adaptive_wing_loss import adaptive_wing_loss
 from pyposeops.reference.associative_embedding_loss import associative_embedding_loss
+from pyposeops.reference.centernet_decode import centernet_decode
 from pyposeops.reference.crop_features import crop_features
 from pyposeops.reference.crop_images import crop_images
 from pyposeops.reference.displacement_heatmap import displacement_heatmap
@@ -29,6 +30,7 @@ from pyposeops.reference.tag_grouping import tag_grouping
 __all__ = [
     "adaptive_wing_loss",
     "associative_embedding_loss",
+    "centernet_decode",
     "crop_features",
     "crop_images",
     "displacement_heatmap",
