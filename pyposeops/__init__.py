@@ -47,6 +47,7 @@ from pyposeops.ops.oks_nms import OksNms, oks_nms
 from pyposeops.ops.paf_decode import PafPeople, paf_decode
 from pyposeops.ops.parametric_pose_nms import PoseNms, parametric_pose_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
+from pyposeops.ops.personlab_decode import PersonlabPeople, personlab_decode
 from pyposeops.ops.simcc_decode import simcc_decode
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
@@ -77,6 +78,7 @@ __all__ = [
     "PafPeople",
     "PartAffinityFields",
     "Peaks",
+    "PersonlabPeople",
     "PoseNms",
     "SimccLabels",
     "SoftArgmax",
@@ -129,6 +131,7 @@ __all__ = [
     "part_affinity_field",
     "paste_back",
     "paste_back_keypoints",
+    "personlab_decode",
     "project_points",
     "reference",
     "simcc_decode",

@@ -106,3 +106,10 @@ OPENPOSE_MPI_15 = PafSkeleton.of(
 # Newell et al., Associative Embedding, NeurIPS 2017, as published for COCO's 17 joints: head, shoulders, hips,
 # elbows, wrists, knees, ankles; for `joint_order` of pyposeops.tag_grouping.
 COCO_17_TAG_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
+
+# Papandreou et al., PersonLab, ECCV 2018: the tree of COCO's 17 joints as in the code of PoseNet; `edges` of
+# pyposeops.personlab_decode.
+POSENET_EDGES = (
+    *((0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11), (11, 13), (13, 15)),
+    *((0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16)),
+)

@@ -399,6 +399,19 @@ EXAMPLES: dict[str, Example] = {
         gradient=("keypoints", "theta"),
         batched=("keypoints", "theta"),
     ),
+    "personlab_decode": Example(
+        lambda dtype: {
+            "heatmaps": _maps(dtype),
+            "offsets": 4 * torch.cat((_maps(dtype, 1), _maps(dtype, 2)), 1) - 2,
+            "forward": 20 * _maps(dtype, 3)[:, :4] - 10,
+            "backward": 20 * _maps(dtype, 4)[:, :4] - 10,
+            "edges": ((0, 1), (1, 2)),
+            "stride_px": 4.0,
+            "min_score": 0.3,
+            "max_people": 6,
+        },
+        batched=("heatmaps", "offsets", "forward", "backward"),
+    ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
         gradient=("points", "cameras"),
