@@ -30,8 +30,10 @@ $(VENV)/build: $(VENV)/packages $(NATIVE)
 demo: $(VENV)/build
 	$(RUN) -m python_models demo $(if $(DATA),--data $(DATA))
 
+# Two processes, each with the usual threads, which must not spin while they wait for one another.
+PROCESSES ?= 2
 test: $(VENV)/build
-	$(RUN) -m pytest
+	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0 $(RUN) -m pytest -n $(PROCESSES) --dist loadfile
 
 lint: $(VENV)/packages
 	$(VENV)/bin/ruff check .
