@@ -85,7 +85,7 @@ def _more(run: Run, start: str, **settings: Any) -> Run:
 
 def _deeppose() -> Run:
     """A stage after the first sees crops around each joint, of which there are many more than people."""
-    return replace(_regression(stages=3, stage_torsos=2.0, crops_per_person=4), later_epochs=(0.25, 0.25))
+    return replace(_regression(stages=3, stage_torsos=2.0, crops_per_person=4), later_epochs=(0.5, 0.5))
 
 
 def _tompson(pooling: int) -> Run:
@@ -95,7 +95,7 @@ def _tompson(pooling: int) -> Run:
 
 
 def _hourglass(stacks: int, **settings: Any) -> Run:
-    return Run({"model": f"hourglass{stacks}", **settings}, {"cpu": {"features": 64}}, epochs=2.0)
+    return Run({"model": f"hourglass{stacks}", **settings}, {"cpu": {"features": 64}})
 
 
 def _hrnet() -> Run:
