@@ -149,6 +149,7 @@ def _as_json(claim: Claim, measured: dict[Measured, measure.Distances]) -> dict[
         ],
         "intervals": steps,
         "verdict": measure.verdict(steps),
+        "remark": claim.remark,
     }
 
 

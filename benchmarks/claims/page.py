@@ -65,7 +65,7 @@ def _claim(claim: dict[str, Any]) -> str:
     rows = [
         f"### {claim['title']}",
         "",
-        f"{claim['source']}. **{claim['verdict'].capitalize()}.**",
+        f"{claim['source']}. **{claim['verdict'].capitalize()}.** {claim['remark']}".rstrip(),
         "",
         f"| | run | {' | '.join(shown)} | step |",
         f"|---|---|{'---|' * len(shown)}---|",
