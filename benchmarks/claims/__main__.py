@@ -8,7 +8,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,16 @@ def results(budget: Budget, data: str, folder: Path, only: Sequence[str] | None)
         "claims": [_as_json(claim, measured) for claim in claims],
         "commands": {
             name: RUNS[name].arguments(budget, "LSPET", Path("runs/claims") / budget / name)
-            for name in dict.fromkeys(subject.run for claim in claims for subject in claim.subjects)
+            for name in _with_starts(subject.run for claim in claims for subject in claim.subjects)
         },
     }
+
+
+def _with_starts(names: Iterable[str]) -> list[str]:
+    """Each once, after the run that it goes on from."""
+    return list(
+        dict.fromkeys(run for name in names for run in (RUNS[name].goes_on_from, name) if run is not None)
+    )
 
 
 def people(data: str) -> dict[str, int]:

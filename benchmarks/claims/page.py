@@ -54,8 +54,10 @@ def _machine(content: dict[str, Any]) -> str:
 
 
 def _setting(content: dict[str, Any], name: str) -> Any:
-    arguments = next(iter(content["commands"].values()))
-    return json.loads(arguments[arguments.index(f"--{name}") + 1])
+    """The largest value among the runs."""
+    return max(
+        json.loads(arguments[arguments.index(f"--{name}") + 1]) for arguments in content["commands"].values()
+    )
 
 
 def _claim(claim: dict[str, Any]) -> str:
