@@ -35,7 +35,8 @@ class PafSkeleton(NamedTuple):
         """A skeleton; without `channels` limb l has 2 l and 2 l + 1, as :func:`pyposeops.part_affinity_field` draws.
 
         Raises:
-            ValueError: limbs that do not join two of the joints, or another number of channels than of limbs.
+            ValueError: limbs that do not join two of the joints, another number of channels than of limbs, joints or
+                limbs in `uncounted` or `extra` that there are not.
 
         Example:
             >>> PafSkeleton.of(("head", "neck", "hip"), [(0, 1), (1, 2)]).channels
@@ -51,6 +52,9 @@ class PafSkeleton(NamedTuple):
         for a, b in limbs:
             if not (0 <= a < len(names) and 0 <= b < len(names) and a != b):
                 raise ValueError(f"limbs: expected two of {len(names)} joints, got {(a, b)}")
+        for name, indices, count in (("uncounted", uncounted, len(names)), ("extra", extra, len(limbs))):
+            if not all(0 <= index < count for index in indices):
+                raise ValueError(f"{name}: expected numbers from 0 to {count - 1}, got {list(indices)}")
         return PafSkeleton(
             names,
             tuple((int(a), int(b)) for a, b in limbs),

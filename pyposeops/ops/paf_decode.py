@@ -20,7 +20,7 @@ _SAMPLINGS = {"bilinear": 0, "bicubic": 1}  # enum class PafSampling in csrc/ops
 _ASSEMBLIES = {"global": 0, "sequential": 1}  # enum class PafAssembly in csrc/ops/paf_decode/paf_decode.h
 _MAX_UPSAMPLING = 8  # kMaxUpsampling
 _MAX_PEAKS = 255  # kMaxPafPeaks
-_MAX_JOINTS = 64  # bits of `uncounted`
+_MAX_JOINTS = 63  # bits of `uncounted`, a signed number
 _NEAR_SHARE = 150.0
 
 _Lists = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -198,7 +198,7 @@ def paf_decode(
             skeleton's joints, further ones such as a background are not read. B may be 0, H and W not.
         pafs: (B, F, H, W), of the same dtype and device.
         skeleton: joints, limbs and channels: ``pyposeops.skeletons.OPENPOSE_COCO_18``, ``OPENPOSE_BODY_25``,
-            ``OPENPOSE_MPI_15``, or ``PafSkeleton.of(...)``. At most 64 joints and 64 limbs.
+            ``OPENPOSE_MPI_15``, or ``PafSkeleton.of(...)``. At most 63 joints and 64 limbs.
         upsampling: 1 to 8; the stride of the maps, so that fine pixels are those of the network's input.
         heatmap_threshold: a peak is above it. 0.05 for COCO, 0.3 to 0.6 for MPI in the published code.
         paf_threshold: see above.
@@ -252,6 +252,14 @@ def paf_decode(
     joints = len(skeleton.joints)
     if not 1 <= joints <= _MAX_JOINTS:
         raise ValueError(f"skeleton: expected 1 to {_MAX_JOINTS} joints, got {joints}")
+    for name, indices, count in (
+        ("uncounted", skeleton.uncounted, joints),
+        ("extra", skeleton.extra, len(skeleton.limbs)),
+    ):
+        if not all(0 <= index < count for index in indices):
+            raise ValueError(
+                f"skeleton: expected numbers from 0 to {count - 1} in {name}, got {list(indices)}"
+            )
     if not 1 <= upsampling <= _MAX_UPSAMPLING:
         raise ValueError(f"upsampling: expected a number from 1 to {_MAX_UPSAMPLING}, got {upsampling}")
     if not 1 <= max_peaks <= _MAX_PEAKS:
@@ -282,7 +290,7 @@ def paf_decode(
             pafs,
             joints,
             limbs,
-            sum(1 << joint for joint in skeleton.uncounted),
+            sum(1 << joint for joint in set(skeleton.uncounted)),
             upsampling,
             [float(threshold) for threshold in thresholds.values()],
             sampled,

@@ -170,6 +170,22 @@ def test_joints_on_the_border_are_found():
     assert float(distances(planted, found, CHAIN)) < 4.5
 
 
+@pytest.mark.parametrize(("level", "below"), [(-1.0, 5e-5), (-1e4, 0.5), (0.0, 1e-6), (3.0, 1e-5)])
+def test_a_level_map_just_above_the_threshold_has_its_peaks(level: float, below: float, device: torch.device):
+    heatmaps, pafs = torch.full((1, 4, 3, 5), level, device=device), torch.zeros(1, 8, 3, 5, device=device)
+    options: dict[str, Any] = {
+        "min_joints": 1,
+        "near_distance": 1.0,
+        "min_score": -1e9,
+        "assembly": "sequential",
+    }
+    check(heatmaps[:, :4], pafs, CHAIN, heatmap_threshold=level - below, **options)
+    # With one joint's peaks alone, people are started by them.
+    heatmaps[:, 1:] = level - 2 * below - 1
+    found = check(heatmaps, pafs, CHAIN, heatmap_threshold=level - below, **options)
+    assert int(found.counts) >= 1
+
+
 def test_of_more_peaks_than_places_the_largest_stay():
     heatmaps = torch.zeros(1, 4, 12, 12)
     heatmaps[0, 0, 2, 2::3] = torch.tensor([0.3, 0.9, 0.5, 0.7])
@@ -251,9 +267,12 @@ def test_every_instruction_set_gives_the_bits_of_the_definition(isa: str):
         ({"refine": "quarter"}, "refine.*centroid"),
         ({"sampling": "nearest"}, "sampling"),
         ({"assembly": "hungarian"}, "assembly"),
-        ({"skeleton": CHAIN._replace(joints=tuple("x" * 65))}, "skeleton.*64"),
-        ({"skeleton": CHAIN._replace(limbs=((0, 9),), channels=((0, 1),))}, "skeleton.*0 and 9"),
-        ({"skeleton": CHAIN._replace(limbs=(), channels=())}, "skeleton.*limbs"),
+        ({"skeleton": CHAIN._replace(joints=tuple("x" * 64))}, "skeleton.*63"),
+        ({"skeleton": CHAIN._replace(uncounted=(4,))}, "skeleton.*uncounted"),
+        ({"skeleton": CHAIN._replace(uncounted=(-1,))}, "skeleton.*uncounted"),
+        ({"skeleton": CHAIN._replace(extra=(4,))}, "skeleton.*extra"),
+        ({"skeleton": CHAIN._replace(limbs=((0, 9),), channels=((0, 1),), extra=())}, "skeleton.*0 and 9"),
+        ({"skeleton": CHAIN._replace(limbs=(), channels=(), extra=())}, "skeleton.*limbs"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, Any], words: str):
@@ -272,6 +291,10 @@ def test_a_skeleton_of_ones_own_is_checked():
         PafSkeleton.of(("a", "b"), [(0, 1)], [(0, 1), (2, 3)])
     with pytest.raises(ValueError, match="limbs"):
         PafSkeleton.of(("a", "b"), [(0, 2)])
+    with pytest.raises(ValueError, match="uncounted"):
+        PafSkeleton.of(("a", "b"), [(0, 1)], uncounted=(2,))
+    with pytest.raises(ValueError, match="extra"):
+        PafSkeleton.of(("a", "b"), [(0, 1)], extra=(1,))
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,7 @@ POSEOPS_INLINE bool mark_cells(Workspace<Real>& work, const CubicTable<Real>& ta
             high = highest[c + 1 + i] > high || high != high ? highest[c + 1 + i] : high;
             low = lowest[c + 1 + i] < low || low != low ? lowest[c + 1 + i] : low;
         }
-        // Not "<= threshold": where infinities make the bound NaN, the cell is looked at.
-        const bool can = !(table.above * high - table.below * low <= threshold);
+        const bool can = can_be_above(table, low, high, threshold);
         states[c] = can ? kComputed : kEmpty;
         marked += can;
     }

@@ -72,7 +72,7 @@ __device__ bool can_be_high(const HeatmapPixels<T>& map, const CubicTable<Real>&
             low = value < low || low != low ? value : low;
         }
     }
-    return !(table.above * high - table.below * low <= threshold);
+    return can_be_above(table, low, high, threshold);
 }
 
 // A warp looks at one cell: its pixels by their place, and what they are compared with beyond it one by one.

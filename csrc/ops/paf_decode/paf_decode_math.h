@@ -28,13 +28,24 @@ constexpr int32_t kMostSamples = 25;
 template <class Real>
 struct CubicTable {
     int32_t scale;
-    Real
-        weights[kTaps]
-               [kMaxUpsampling];  // of the map's pixels c - 1 to c + 2, by the fine pixel's place in its cell
-    Real
-        above;  // the values of a cell are at most above * max - below * min over its 4 x 4 pixels of the map
+    // Of the map's pixels c - 1 to c + 2, by the fine pixel's place in its cell.
+    Real weights[kTaps][kMaxUpsampling];
+    // The values of a cell are at most above * max - below * min over its 4 x 4 pixels of the map, but for rounding,
+    // which is far below slack times the larger of their amounts.
+    Real above;
     Real below;
+    Real slack;
 };
+
+// Whether a cell whose 4 x 4 pixels lie between `low` and `high` can hold a value above the threshold. Not "the bound is
+// above": where infinities make it NaN, the cell is looked at.
+template <class Real>
+POSEOPS_HD bool can_be_above(const CubicTable<Real>& table, Real low, Real high, Real threshold) {
+    const Real most = high < 0 ? -high : high;
+    const Real least = low < 0 ? -low : low;
+    const Real rounding = table.slack * (most > least ? most : least);
+    return !(table.above * high - table.below * low + rounding <= threshold);
+}
 
 POSEOPS_HD double cubic_weight(double distance) {
     const double d = distance < 0 ? -distance : distance;
@@ -57,10 +68,10 @@ POSEOPS_INLINE CubicTable<Real> cubic_table(int32_t scale) {
         }
         largest = sum > largest ? sum : largest;
     }
-    // Positive weights of the plane sum to (s^2 + 1) / 2 and negative ones to (s^2 - 1) / 2; a little more for
-    // what rounding adds.
-    table.above = static_cast<Real>((largest * largest + 1) / 2 * 1.0001);
-    table.below = static_cast<Real>((largest * largest - 1) / 2 * 1.0001);
+    // Positive weights of the plane sum to (s^2 + 1) / 2 and negative ones to (s^2 - 1) / 2.
+    table.above = static_cast<Real>((largest * largest + 1) / 2);
+    table.below = static_cast<Real>((largest * largest - 1) / 2);
+    table.slack = static_cast<Real>(1e-4 * largest * largest);
     return table;
 }
 
