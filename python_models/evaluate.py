@@ -147,6 +147,8 @@ class LabelledPeople(NamedTuple):
 def labelled_people(dataset: PoseDataset, predictions: Predictions) -> LabelledPeople:
     """What was found beside what is labelled; visibility 1 and 2 are."""
     records = [record for record, read in zip(dataset.records, predictions.read, strict=True) if read]
+    if not records:
+        raise UserError("data: expected people in images that can be read, got none")
     return LabelledPeople(
         predictions.keypoints[predictions.read].astype(np.float64),
         np.stack([record.keypoints for record in records]).astype(np.float64),

@@ -13,8 +13,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 import pyposeops
-from python_models.cascade import RefinementCascade, check_torso, joint_affines, torso_lengths
+from python_models.cascade import TORSO_RANGE, RefinementCascade, check_torso, joint_affines, torso_lengths
 from python_models.data import Batch
+from python_models.errors import UserError
 from python_models.model_card import ModelCard
 from python_models.phases import Phase, Step, WholeNetwork, epochs_of, phases_of
 from python_models.refinement import build_estimator
@@ -92,9 +93,10 @@ class Refinement:
         return joints, mean[joints] + std[joints] * normal
 
     def _torsos(self, batch: Batch) -> Tensor:
-        """(N,); NaN where it is not labelled or has no length."""
+        """(N,), within the range that stages work in; NaN where it is not labelled or has no length."""
         lengths = torso_lengths(batch.keypoints, self.card.skeleton.joint_names, batch.visibility > 0)
-        return torch.where(lengths > 0, lengths, torch.nan)
+        least, most = (share * max(self.card.input_size) for share in TORSO_RANGE)
+        return torch.where(lengths > 0, lengths.clamp(least, most), torch.nan)
 
     def measure(self, batches: Iterable[Batch], fabric: Fabric) -> None:
         """Note mean and deviation of the errors of the stage before."""
@@ -109,6 +111,11 @@ class Refinement:
             x, y = torch.where(counted[..., None], errors, 0.0).double().unbind(-1)
             sums += torch.stack([counted.double(), x, y, x.square(), y.square()]).sum(1)
         sums = fabric.all_reduce(sums, reduce_op="sum")
+        if not sums[0].any():
+            raise UserError(
+                "stages: expected people with a labelled shoulder and opposite hip, which give the size of the crops "
+                "of later stages, got none"
+            )
         mean, square = (sums[1:] / sums[0].clamp_min(1)).T.unflatten(1, (2, 2)).unbind(1)
         self.network.residual_mean[self.index - 1] = mean
         self.network.residual_std[self.index - 1] = (square - mean.square()).clamp_min(0).sqrt()

@@ -97,9 +97,13 @@ def finished(run: Path) -> bool:
 
 def results(budget: Budget, data: str, folder: Path, only: Sequence[str] | None) -> dict[str, Any]:
     """Of all claims whose trainings are there."""
-    claims = [claim for claim in CLAIMS if all(_there(subject, folder, only) for subject in claim.subjects)]
+    claims = [
+        claim
+        for claim in CLAIMS
+        if all(_there(subject, folder, only) for subject in (*claim.subjects, *claim.beside))
+    ]
     measured: dict[Measured, measure.Distances] = {}
-    for subject in [subject for claim in claims for subject in claim.subjects]:
+    for subject in [subject for claim in claims for subject in (*claim.subjects, *claim.beside)]:
         if (key := key_of(subject)) not in measured:
             measured[key] = measure.measure(subject, folder / subject.run, data)
             print(*key, measure.figures(measured[key]), flush=True)
@@ -138,6 +142,10 @@ def key_of(subject: Subject) -> Measured:
     return subject.run, subject.refine, subject.stage
 
 
+def _figures(subject: Subject, measured: dict[Measured, measure.Distances]) -> dict[str, float]:
+    return measure.figures(measured[key_of(subject)])
+
+
 def _as_json(claim: Claim, measured: dict[Measured, measure.Distances]) -> dict[str, Any]:
     found = [measured[key_of(subject)] for subject in claim.subjects]
     steps = [measure.interval(worse, better, claim.threshold) for worse, better in itertools.pairwise(found)]
@@ -150,9 +158,9 @@ def _as_json(claim: Claim, measured: dict[Measured, measure.Distances]) -> dict[
                 "label": subject.label,
                 "run": subject.run,
                 "refine": subject.refine,
-                **measure.figures(distances),
+                **_figures(subject, measured),
             }
-            for subject, distances in zip(claim.subjects, found, strict=True)
+            for subject in (*claim.subjects, *claim.beside)
         ],
         "intervals": steps,
         "verdict": measure.verdict(steps),

@@ -22,7 +22,9 @@ CONFIDENCE = 0.95
 class Distances(NamedTuple):
     """How far the predicted joints are off."""
 
-    distances: NDArray[np.float64]  # (N, K), in torso diagonals; NaN where the joint is not labelled
+    distances: NDArray[
+        np.float64
+    ]  # (N, K), in torso diagonals; NaN where the joint is not labelled, infinite where lost
 
 
 def measure(subject: Subject, run: Path, data: str, *, workers: int = 0) -> Distances:
@@ -46,12 +48,13 @@ def measure(subject: Subject, run: Path, data: str, *, workers: int = 0) -> Dist
     boxes = np.stack([record.box_xywh for record in dataset.records]).astype(np.float64)
     sizes = body_sizes(truth, labelled, boxes, dataset.skeleton.joint_names)
     distances = np.linalg.norm(predictions.keypoints - truth, axis=-1) / sizes[:, None]
+    distances = np.where(np.isfinite(distances), distances, np.inf)
     return Distances(np.where(labelled & predictions.read[:, None], distances, np.nan))
 
 
 def accuracy(found: Distances, threshold: float) -> float:
     """PCK: the share of all labelled joints that are off by no more than `threshold`."""
-    known = np.isfinite(found.distances)
+    known = ~np.isnan(found.distances)
     return float((found.distances[known] <= threshold).mean())
 
 
@@ -62,7 +65,7 @@ def figures(found: Distances) -> dict[str, float]:
 def interval(worse: Distances, better: Distances, threshold: float) -> tuple[float, float]:
     """Of the difference in PCK, when the people are drawn anew (bootstrap over people, both networks on the same)."""
     generator = np.random.default_rng(0)
-    known = np.isfinite(worse.distances) & np.isfinite(better.distances)
+    known = ~np.isnan(worse.distances) & ~np.isnan(better.distances)
     gained = (better.distances <= threshold).astype(float) - (worse.distances <= threshold)
     gains, counts = np.where(known, gained, 0.0).sum(axis=1), known.sum(axis=1)
     drawn = generator.integers(len(counts), size=(RESAMPLINGS, len(counts)))

@@ -11,10 +11,11 @@ from benchmarks.claims.claims import THRESHOLDS
 HEADER = """# What the literature claims, tried
 
 Written by `python -m benchmarks.claims page` from the files `benchmarks/results/claims-*.json`. Each table sets
-networks side by side that saw the same people in the same number of epochs with the same schedule, and differ in
-what the claim is about. The data are the people of LSP-extended (Johnson and Everingham, CVPR 2011). PCK counts the
-labelled joints of unseen people that are off by no more than so many torso diagonals; the column in bold decides.
-The interval is that of the step from the row above, from 2,000 drawings of the people with replacement (95 %).
+networks side by side that saw the same people in the same number of epochs with the same schedule, but for stages
+and phases of one run, which come after each other; they differ in what the claim is about. The data are the people
+of LSP-extended (Johnson and Everingham, CVPR 2011). PCK counts the labelled joints of unseen people that are off by
+no more than so many torso diagonals; the column in bold decides. The interval is that of the step from the row
+above, from 2,000 drawings of the people with replacement (95 %).
 
 **Borne out**: every step's interval lies above zero. **Not borne out**: one lies below. **Undecided**: neither. One
 training stands behind each row, so the intervals leave out what another seed would change.
@@ -73,6 +74,7 @@ def _claim(claim: dict[str, Any]) -> str:
         f"|---|---|{'---|' * len(shown)}---|",
     ]
     steps = ["", *(f"{low:+.3f} to {high:+.3f}" for low, high in claim["intervals"])]
+    steps += [""] * (len(claim["subjects"]) - len(steps))
     for subject, step in zip(claim["subjects"], steps, strict=True):
         figures = " | ".join(f"{subject[title]:.3f}" for title in titles)
         rows.append(f"| {subject['label']} | `{subject['run']}` | {figures} | {step} |")
