@@ -106,10 +106,10 @@ def test_flip_test_of_msra_moves_by_less_than_the_shift_it_makes_up_for():
 def test_regressed_joints_come_back_and_mirror(kind: str, monkeypatch: pytest.MonkeyPatch):
     skeleton = Skeleton.from_names("s", ("left_eye", "right_eye", "nose"))
     joints = torch.tensor([[[30.0, 41.0], [66.0, 40.0], [47.0, 60.0]]])
-    card = ModelCard("made_up", (128, 96), skeleton, head="integral" if kind == "integral" else "peak")
     output = {"integral": "heatmaps", "from_centre": "coordinates"}.get(kind, kind)
     info = ModelInfo(output=output, from_centre=kind == "from_centre")
     monkeypatch.setitem(zoo._INFOS, "made_up", info)
+    card = ModelCard("made_up", (128, 96), skeleton, head="integral" if kind == "integral" else "peak")
 
     def network(crops: Tensor) -> Tensor:
         mirrored = bool(crops[0, 0, 0, -1] == 1)
