@@ -7,6 +7,7 @@ from pyposeops.metrics.coco import COCOeval
 from pyposeops.metrics.coco_data import KeypointResults, KeypointTruths
 from pyposeops.metrics.coco_joints import SwapRates
 from pyposeops.metrics.coco_matching import Params
+from pyposeops.metrics.crowd_index import crowd_index
 from pyposeops.metrics.distance_curve import AccuracyCurve, area_under_curve, distance_curve
 from pyposeops.metrics.lsp import LspScores, ObserverCentric, lsp_protocol, observer_centric
 from pyposeops.metrics.pck import Pck, pck
@@ -81,6 +82,7 @@ __all__ = [
     "area_under_curve",
     "box_sizes",
     "crop_accuracy",
+    "crowd_index",
     "distance_curve",
     "evaluate_posetrack",
     "head_box_sizes",
