@@ -241,7 +241,7 @@ def evaluate(
         images: folder of the images, where it is not the folder of the JSON file.
         model: name in the zoo, for checkpoints that do not name their model.
         out: JSON file to write.
-        generated_count: how many people, with data=generated.
+        generated_count: how many images, where people are generated.
         pck_normalizer: unit of PCK: torso, the mean of both shoulder-hip diagonals (where one is labelled, that one;
             where none is, the longer side of the box); or bbox, the longer side of the box.
         pck_thresholds: of PCK, in its unit; a figure PCK@x for each.

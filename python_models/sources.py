@@ -1,4 +1,4 @@
-"""Opening the data that a command line names: `generated`, people in COCO form, or `NAME:PATH`, a published set."""
+"""Opening the data that a command line names: people that are generated, in COCO form, or of a published set."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from python_models.data import (
     CocoKeypoints,
     CrowdPose,
     Flic,
+    GeneratedCrowds,
     GeneratedPeople,
     LeedsSports,
     LeedsSportsExtended,
@@ -20,7 +21,7 @@ from python_models.data import (
 )
 from python_models.errors import UserError, unknown_name
 
-GENERATED = "generated"
+GENERATED, CROWDS = "generated", "crowds"
 # What may stand before the colon of NAME:PATH.
 PUBLISHED: dict[str, type[PublishedDataset]] = {
     "aic": AiChallenger,
@@ -38,8 +39,8 @@ TRAIN_SEED, VAL_SEED, TEST_SEED = 1, 2, 3
 
 def open_training_data(data: str, *, images: str | None, count: int) -> PoseDataset:
     """The people to train on; `count` of them where they are generated."""
-    if data == GENERATED:
-        return GeneratedPeople(TRAIN_SEED, count)
+    if is_generated(data):
+        return open_generated(data, TRAIN_SEED, count)
     named = _published(data)
     if named is not None:
         return _open_published(*named, images, wanted="train")
@@ -48,19 +49,35 @@ def open_training_data(data: str, *, images: str | None, count: int) -> PoseData
 
 def open_validation_data(data: str, val: str | None, *, images: str | None, count: int) -> PoseDataset | None:
     """The people to score on: `val` where given, else the split `val` of `data`, else none."""
-    if val is None and data != GENERATED and not _has_both(data):
+    if val is None and not is_generated(data) and not _has_both(data):
         return None
     return open_evaluation_data(val or data, images=images, count=count)
 
 
 def open_evaluation_data(data: str, *, images: str | None, count: int) -> PoseDataset:
     """The people of `data` itself, or of its split `val` where it has one."""
-    if data == GENERATED:
-        return GeneratedPeople(VAL_SEED, count)
+    if is_generated(data):
+        return open_generated(data, VAL_SEED, count)
     named = _published(data)
     if named is not None:
         return _open_published(*named, images, wanted="val" if _has_val(data) else "train")
     return CocoKeypoints(data, images, split="val" if has_split(data, "val") else None)
+
+
+def is_generated(data: str) -> bool:
+    """Tell whether `data` names people that are drawn: `generated`, `crowds`, or `crowds:0.6`."""
+    return data == GENERATED or data.partition(":")[0] == CROWDS
+
+
+def open_generated(data: str, seed: int, count: int) -> PoseDataset:
+    """`count` people, one in an image each, or so many images of crowds."""
+    kind, _, crowding = data.partition(":")
+    if kind == GENERATED:
+        return GeneratedPeople(seed, count)
+    try:
+        return GeneratedCrowds(seed, count, float(crowding)) if crowding else GeneratedCrowds(seed, count)
+    except ValueError:
+        raise UserError(f"data {data}: expected crowds, or crowds:X with X from 0 to 1") from None
 
 
 def _published(data: str) -> tuple[type[PublishedDataset], Path] | None:

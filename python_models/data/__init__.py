@@ -5,6 +5,7 @@ from python_models.data.annotation_file import AnnotationError, find_annotations
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.coco import CocoKeypoints
 from python_models.data.coco_published import Coco, CrowdPose
+from python_models.data.crowds import GeneratedCrowds
 from python_models.data.export import export_coco
 from python_models.data.flic import Flic
 from python_models.data.generated import GeneratedPeople
@@ -50,6 +51,7 @@ __all__ = [
     "CrowdPose",
     "EpochBatches",
     "Flic",
+    "GeneratedCrowds",
     "GeneratedPeople",
     "ImageReadError",
     "LeedsSports",

@@ -44,21 +44,53 @@ def _draw_yaw(rng: np.random.Generator) -> float:
     return 180.0 + float(np.clip(20.0 * spread, -50.0, 50.0))
 
 
+def draw_figure(rng: np.random.Generator) -> tuple[Figure, bool]:
+    """Draw somebody in some pose, seen from somewhere, and whether they sit; about 100 pixels tall."""
+    pose = draw_pose(rng)
+    tilt = rotation(2, rng.normal(0, 4)) @ rotation(0, rng.normal(4, 7))
+    camera = Camera(tilt @ rotation(1, _draw_yaw(rng)), rng.uniform(2.8, 6.0), 100.0, np.zeros(2))
+    return outline_figure(pose_body(draw_build(rng), pose), camera), pose.stance == "seated"
+
+
 def plan_scene(seed: int, index: int) -> Scene:
     """Draw the pose, the view and what hides parts of the person."""
     rng = np.random.default_rng((seed, index, 0))
     height, width = (int(side) for side in rng.integers((176, 144), (241, 225)))
-    pose = draw_pose(rng)
-    tilt = rotation(2, rng.normal(0, 4)) @ rotation(0, rng.normal(4, 7))
-    camera = Camera(tilt @ rotation(1, _draw_yaw(rng)), rng.uniform(2.8, 6.0), 100.0, np.zeros(2))
-    figure = outline_figure(pose_body(draw_build(rng), pose), camera)
+    figure, seated = draw_figure(rng)
     low, high = figure.corners()
     extent = high - low
     zoom = float((np.array([width, height]) / extent).min()) * rng.uniform(0.72, 1.03)
     place = rng.uniform(0.1, 0.9, 2) * (np.array([width, height]) - zoom * extent)
     figure = figure.placed(zoom, place - zoom * low)
     occluders = [draw_occluder(rng, figure.corners()) for _ in range(int(rng.random() < 0.25))]
-    return Scene((height, width), figure, pose.stance == "seated", occluders)
+    return Scene((height, width), figure, seated, occluders)
+
+
+def draw_light(rng: np.random.Generator) -> np.ndarray:
+    """Draw where light comes from, from above: a direction (x, y) shorter than 1."""
+    turn = rng.uniform(-np.pi, 0.0)
+    return rng.uniform(0.3, 0.9) * np.array([np.cos(turn), np.sin(turn)])
+
+
+def label_figure(
+    figure: Figure, hidden: np.ndarray, size: tuple[int, int], index: int, identity: int
+) -> PersonRecord:
+    """The record of somebody drawn in image `index` of `size` (height, width); `hidden` (17,) has visibility 1."""
+    joints = figure.joints[:, :2]
+    limits = np.array(size[::-1]) - 1
+    outside = ((joints < 0) | (joints > limits)).any(1)
+    low, high = np.clip(figure.corners(), 0, limits)
+    box = np.concatenate([low, high - low]).astype(np.float32)
+    return PersonRecord(
+        image=index,
+        image_id=index + 1,
+        annotation_id=identity,
+        box_xywh=box,
+        keypoints=joints.astype(np.float32),
+        visibility=np.where(outside, 0, np.where(hidden, 1, 2)).astype(np.float32),
+        area=AREA_OF_BOX * float(box[2] * box[3]),
+        head_size=1.2 * float(np.hypot(*HEAD_AXES[:2])) * figure.body.build.head * figure.camera.pixels,
+    )
 
 
 def paint_scene(scene: Scene, seed: int, index: int) -> np.ndarray:
@@ -68,9 +100,7 @@ def paint_scene(scene: Scene, seed: int, index: int) -> np.ndarray:
     ground = float(corners[1, 1])
     image = paint_background(rng, *scene.size, ground)
     paint_shadow(image, corners, rng.uniform(0.2, 0.55))
-    turn = rng.uniform(-np.pi, 0.0)
-    light = rng.uniform(0.3, 0.9) * np.array([np.cos(turn), np.sin(turn)])
-    brush = Brush(image, figure.camera.pixels, light, rng.uniform(0.25, 0.45))
+    brush = Brush(image, figure.camera.pixels, draw_light(rng), rng.uniform(0.25, 0.45))
     if scene.seated:
         paint_seat(rng, brush, figure.joints[11:13, :2], ground)
     paint_figure(brush, figure, draw_outfit(rng))
@@ -105,24 +135,10 @@ class GeneratedPeople(PoseDataset):
 
     def _record(self, index: int) -> PersonRecord:
         scene = plan_scene(self.seed, index)
-        figure, joints = scene.figure, scene.figure.joints[:, :2]
-        hidden = figure.hidden
+        hidden = scene.figure.hidden
         for occluder in scene.occluders:
-            hidden = hidden | inside_polygon(joints, occluder.outline)
-        limits = np.array(scene.size[::-1]) - 1
-        outside = ((joints < 0) | (joints > limits)).any(1)
-        low, high = np.clip(figure.corners(), 0, limits)
-        box = np.concatenate([low, high - low]).astype(np.float32)
-        return PersonRecord(
-            image=index,
-            image_id=index + 1,
-            annotation_id=index + 1,
-            box_xywh=box,
-            keypoints=joints.astype(np.float32),
-            visibility=np.where(outside, 0, np.where(hidden, 1, 2)).astype(np.float32),
-            area=AREA_OF_BOX * float(box[2] * box[3]),
-            head_size=1.2 * float(np.hypot(*HEAD_AXES[:2])) * figure.body.build.head * figure.camera.pixels,
-        )
+            hidden = hidden | inside_polygon(scene.figure.joints[:, :2], occluder.outline)
+        return label_figure(scene.figure, hidden, scene.size, index, index + 1)
 
     def load_image(self, record: PersonRecord) -> np.ndarray:
         index = int(record.image)

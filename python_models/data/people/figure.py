@@ -182,12 +182,18 @@ def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return (crosses & (x < at)).sum(1) % 2 == 1
 
 
-def _hidden(figure: Figure) -> np.ndarray:
-    """Joints that a foreign part covers, and those on the far side of the head or the trunk."""
-    points, depth = figure.joints[:, :2], figure.joints[:, 2]
+def covering_parts(figure: Figure, points: np.ndarray) -> np.ndarray:
+    """Tell which points (N, 2) lie on which parts of a person, (N, NUM_PARTS) bool."""
     covers = _cover(points, figure.start, figure.end, figure.radii)
     outline = np.concatenate([figure.trunk.edges[0], figure.trunk.edges[1, ::-1]])
     covers[:, TRUNK] = inside_polygon(points, outline)
+    return covers
+
+
+def _hidden(figure: Figure) -> np.ndarray:
+    """Joints that a foreign part covers, and those on the far side of the head or the trunk."""
+    points, depth = figure.joints[:, :2], figure.joints[:, 2]
+    covers = covering_parts(figure, points)
     rank = np.empty(NUM_PARTS, dtype=int)
     rank[figure.order] = np.arange(NUM_PARTS)
     topmost = np.where(covers, rank, -1).argmax(1)
