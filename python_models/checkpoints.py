@@ -35,6 +35,7 @@ _SAFE_GLOBALS: list[Any] = [*_NUMPY_REBUILDERS, *_NUMPY_TYPES]
 
 _CONTAINERS = ("state_dict", "model", "network")
 _IGNORED_PREFIXES = ("data_preprocessor.",)
+_WITH_WEIGHTS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 
 
 def read_checkpoint(source: str | Path) -> dict[str, Any]:
@@ -131,6 +132,19 @@ def load_weights(
     message = f"loaded {source}: {note}"
     log.info(message)
     return message
+
+
+def start_final_layers(model: nn.Module, std: float) -> None:
+    """Let the final layers give nearly nothing at first: weights drawn with a standard deviation, biases 0.
+
+    Networks that start with torch's own weights give maps far from 0, which takes them many steps to forget.
+    """
+    final = _matching(model.state_dict(), model.final_layers)
+    for name, module in model.named_modules():
+        if isinstance(module, _WITH_WEIGHTS) and f"{name}.weight" in final:
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None and f"{name}.bias" in final:
+                nn.init.zeros_(module.bias)
 
 
 def _parts(names: Iterable[str]) -> set[str]:

@@ -18,17 +18,20 @@ class TrainSettings:
 
     Args:
         model: name in the zoo; see `python -m python_models list`.
-        data: "generated", a COCO keypoint JSON, a folder with one (or with train/ and val/), or NAME:PATH, a
-            published set by its name and folder, as in lsp:data/lsp_dataset; see docs/data.md.
+        data: "generated", "crowds" (or "crowds:0.6", from 0 to 1 how close they stand), a COCO keypoint JSON, a
+            folder with one (or with train/ and val/), or NAME:PATH, a published set by its name and folder, as in
+            lsp:data/lsp_dataset; see docs/data.md.
         images: folder of the images, where it is not the folder of the JSON file.
         val: what to score on after each epoch; by default the split val of `data`, where there is one.
         val_images: folder of the images of `val`.
-        generated_count: people to train on, with data=generated; a tenth as many are scored on.
+        generated_count: images of generated people to train on; a tenth as many are scored on.
         out: folder of checkpoints and logs.
         resume: folder of an earlier run to continue. The command line takes that run's settings, and those given
             beside it on top; in Python, pass the settings of its settings.json.
         pretrained: path or URL of weights to start from.
         reset_final: let the last layer start at random where those weights have another joint count.
+        final_std: the final layers' weights start with this standard deviation, their biases with 0; by default as
+            the network has it.
         options: of the architecture, such as deconv_channels.
         input_size: height and width of the crops in pixels; by default what the model was published with.
         sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
@@ -74,6 +77,7 @@ class TrainSettings:
     resume: str | None = None
     pretrained: str | None = None
     reset_final: bool = False
+    final_std: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] | None = None
     sigma_px: float | None = None
@@ -114,6 +118,8 @@ class TrainSettings:
             raise UserError(f"phase_epochs: expected numbers above 0, got {list(self.phase_epochs)}")
         if self.sigma_px is not None and not self.sigma_px > 0:
             raise UserError(f"sigma_px: expected a number above 0, got {self.sigma_px}")
+        if self.final_std is not None and not self.final_std > 0:
+            raise UserError(f"final_std: expected a number above 0, got {self.final_std}")
         for name in ("workers", "warmup_steps", "weight_decay", "crops_per_person"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name}: expected at least 0, got {getattr(self, name)}")

@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from python_models.cascade import separate_networks
-from python_models.checkpoints import load_pretrained
+from python_models.checkpoints import load_pretrained, start_final_layers
 from python_models.data import PoseDataset
 from python_models.errors import UserError
 from python_models.files import save_json
@@ -63,14 +64,21 @@ def train_on(settings: TrainSettings, train_data: PoseDataset, val_data: PoseDat
     trainer = Trainer(settings, card_of(settings, train_data), fabric, folder, train_data, val_data)
     if settings.resume:
         trainer.resume()
-    elif settings.pretrained:
-        for network in separate_networks(trainer.state.network):
-            load_pretrained(network, settings.pretrained, reset_final=settings.reset_final)
+    else:
+        _start_weights(trainer.state.network, settings)
     if fabric.is_global_zero:
         save_json(folder / SETTINGS_FILE, asdict(replace(settings, resume=None, out=str(folder))))
     with StopRequest() as stop:
         finished = trainer.run(stop)
     return TrainResult(folder, trainer.state.position.history, stopped=not finished)
+
+
+def _start_weights(network: nn.Module, settings: TrainSettings) -> None:
+    for part in separate_networks(network):
+        if settings.final_std is not None:
+            start_final_layers(part, settings.final_std)
+        if settings.pretrained:
+            load_pretrained(part, settings.pretrained, reset_final=settings.reset_final)
 
 
 def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:

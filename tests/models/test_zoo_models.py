@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from python_models import create_model, list_models, model_info
-from python_models.checkpoints import load_weights
+from python_models.checkpoints import load_weights, start_final_layers
 from python_models.errors import UserError
 from python_models.export import trace
 from tests.models.small import (
@@ -102,6 +102,18 @@ def test_weights_for_other_joints_load_but_for_the_final_layers(name: str):
     final = {key for pattern in network.final_layers for key in fnmatch.filter(state, pattern)}
     assert {key for key in state if state[key].shape != other[key].shape} <= final
     assert all(torch.equal(state[key], other[key]) for key in state.keys() - final)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_final_layers_can_start_small(name: str):
+    network = create_small(name)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    start_final_layers(network, 1e-4)
+    state = network.state_dict()
+    final = {key for pattern in network.final_layers for key in fnmatch.filter(state, pattern)}
+    assert all(torch.equal(state[key], before[key]) for key in state.keys() - final)
+    weights = [state[key] for key in final if key.endswith("weight") and state[key].dim() > 1]
+    assert weights and all(weight.abs().max() < 1e-3 for weight in weights)
 
 
 @pytest.mark.parametrize("name", ["hourglass2", "hourglass2_princeton", "pyranet2", "cunet2"])
