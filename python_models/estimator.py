@@ -19,7 +19,7 @@ from python_models.outputs import (
     stages_of,
     uses_peaks,
 )
-from python_models.zoo import model_info
+from python_models.zoo import model_info, require_crops
 
 Refine = Literal["auto", "none", "quarter", "dark", "dark_udp", "parabola", "megvii"]
 _REFINE_OF_ENCODING = {
@@ -64,6 +64,7 @@ class PoseEstimator:
         flip_test: bool = False,
         scales: Sequence[float] = (1.0,),
     ) -> None:
+        require_crops(card.model)
         if not scales or any(not 0 < scale < 100 for scale in scales):
             raise UserError(f"scales: expected numbers above 0, got {tuple(scales)}")
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test

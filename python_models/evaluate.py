@@ -22,6 +22,7 @@ from python_models.refinement import build_estimator
 from python_models.runtime import Accelerator, Devices, Precision, start_fabric
 from python_models.sources import check_same_joints, open_evaluation_data
 from python_models.stage_scores import PDJ_THRESHOLDS, format_stages, stage_figures
+from python_models.zoo import require_crops
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -260,6 +261,7 @@ def evaluate(
             raise UserError(f"{name}: expected numbers above 0, got {list(limits)}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
     network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
+    require_crops(card.model)
     check_same_joints(card.skeleton, dataset.skeleton)
     fabric = start_fabric(accelerator, devices, precision)
     stages = predict_stages(

@@ -17,7 +17,7 @@ from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
 from python_models.files import write_atomically
 from python_models.model_card import ModelCard, load_model
-from python_models.zoo import model_info
+from python_models.zoo import model_info, require_crops
 
 TOLERANCE = 1e-4  # of what ONNX Runtime gives, in parts of the crop's width and of the largest score
 _SEED = 0
@@ -97,6 +97,7 @@ def export(
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"out {out}: expected a file that ends in .onnx or .pt2")
     network, card = load_model(weights, model=model)
+    require_crops(card.model)
     if card.stages > 1:
         raise UserError(
             f"weights {weights}: a cascade looks at the image again, and the graph begins with crops"

@@ -10,9 +10,16 @@ from torch import nn
 
 from python_models.cascade import RefinementCascade
 from python_models.checkpoints import load_weights, read_checkpoint, weights_of
-from python_models.data import COCO_SKELETON, Augmentation, BatchPreparer, PoseDataset, Skeleton
+from python_models.data import (
+    COCO_SKELETON,
+    NETWORK_SKELETONS,
+    Augmentation,
+    BatchPreparer,
+    PoseDataset,
+    Skeleton,
+)
 from python_models.errors import UserError
-from python_models.zoo import create_model, model_info, require_crops
+from python_models.zoo import create_model, model_info, require_images
 
 Encoding = Literal["msra", "unbiased", "udp", "megvii", "cmu"]
 Head = Literal["peak", "integral", "simcc"]
@@ -20,13 +27,13 @@ Head = Literal["peak", "integral", "simcc"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """All that is needed to run a model on crops of one person each, besides its weights.
+    """All that is needed to run a model on crops of one person each, or on whole images, besides its weights.
 
-    Raises: UserError for a model of several people in a whole image.
+    Raises: UserError for a model that sees neither.
     """
 
     model: str
-    input_size: tuple[int, int]  # (height, width) of the crop in pixels
+    input_size: tuple[int, int]  # (height, width) of the crop, or the image, in pixels
     skeleton: Skeleton
     encoding: Encoding = "msra"
     sigma_px: float = 2.0
@@ -37,7 +44,7 @@ class ModelCard:
     trained_stages: int | None = None  # only so many first stages are trained; None: all
 
     def __post_init__(self) -> None:
-        require_crops(self.model)
+        require_images(self.model)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -95,9 +102,11 @@ class ModelCard:
         return cls(**{**content, "skeleton": Skeleton(**content["skeleton"])})
 
 
-def default_card(model: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
-    """The card of a model as published."""
+def default_card(model: str, skeleton: Skeleton | None = None) -> ModelCard:
+    """The card of a model as published; the joints are those of COCO, or of the network if it has others."""
     info = model_info(model)
+    if skeleton is None:
+        skeleton = NETWORK_SKELETONS.get(info.num_joints, COCO_SKELETON)
     return ModelCard(
         model,
         info.input_size,
@@ -109,14 +118,14 @@ def default_card(model: str, skeleton: Skeleton = COCO_SKELETON) -> ModelCard:
 
 
 def load_model(
-    weights: str | Path, *, model: str | None = None, skeleton: Skeleton = COCO_SKELETON
+    weights: str | Path, *, model: str | None = None, skeleton: Skeleton | None = None
 ) -> tuple[nn.Module, ModelCard]:
     """Rebuild a trained model in eval mode, with the card that says how to use it.
 
     Args:
         weights: Path or URL. A checkpoint of ours knows its model; for others `model` names it.
         model: Name in the zoo, only for weights that do not know theirs.
-        skeleton: Joints of a model whose weights do not name them.
+        skeleton: Joints of a model whose weights do not name them; by default those it was published with.
     """
     content = read_checkpoint(weights)
     if "card" in content:

@@ -159,13 +159,18 @@ def tagged_loss(
     return TaggedLoss(total, heatmaps.sum(), pull, push)
 
 
+def in_cells(keypoints: Tensor, input_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Places (..., 2) of the input in cells of maps that cover all of it, whatever their size."""
+    (height, width), (rows, columns) = input_size, size
+    return (keypoints + 0.5) * keypoints.new_tensor((columns / width, rows / height)) - 0.5
+
+
 def _heatmap_loss(
     maps: Tensor, people: LabelledPeople, input_size: tuple[int, int], sigma_cells: float
 ) -> Tensor:
     size = (maps.shape[-2], maps.shape[-1])
-    target, _ = pyposeops.gaussian_heatmap(
-        people.keypoints, people.visibility, size, sigma=sigma_cells, input_size=input_size
-    )
+    places = in_cells(people.keypoints, input_size, size)
+    target, _ = pyposeops.gaussian_heatmap(places, people.visibility, size, sigma=sigma_cells)
     return (cell_weights(people, size) * (maps.float() - target).square()).mean()
 
 
@@ -176,8 +181,9 @@ def _grouping_loss(
     compat: Literal["paper", "mmpose", "higherhrnet"],
 ) -> pyposeops.AssociativeEmbedding:
     """The tags are read at the joints' places on their map."""
-    height, width = input_size
-    scale = people.keypoints.new_tensor((tags.shape[-1] / width, tags.shape[-2] / height))
-    return pyposeops.associative_embedding_loss(
-        tags, people.keypoints * scale, people.visibility, compat=compat
-    )
+    places = in_cells(people.keypoints, input_size, (tags.shape[-2], tags.shape[-1]))
+    if (
+        compat == "higherhrnet"
+    ):  # fractions are cut off: half a cell more, and it is the cell that the joint lies in
+        places = places + 0.5
+    return pyposeops.associative_embedding_loss(tags, places, people.visibility, compat=compat)

@@ -89,6 +89,12 @@ _OTHER_INPUTS = {
 }
 
 
+def require_images(name: str) -> None:
+    """Raise UserError where a model sees neither crops nor images."""
+    if model_info(name).input == "joints":
+        raise UserError(f"model {name}: {_OTHER_INPUTS['joints']}; expected a model that sees images")
+
+
 def require_crops(name: str) -> None:
     """Raise UserError where a model is none that takes one person's crop at a time."""
     kind = model_info(name).input

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyposeops.metrics import keypoint_sets
+from pyposeops.skeletons import OPENPOSE_BODY_25, OPENPOSE_COCO_18, PafSkeleton
 from python_models.data.records import Skeleton
 
 
@@ -123,6 +124,24 @@ AIC_SKELETON = _person(
     ),
     keypoint_sets.AIC_14,
 )
+
+
+def _of_network(published: PafSkeleton) -> Skeleton:
+    """Joints and limbs as a network has them; limbs that only fill empty places are not drawn."""
+    limbs = [limb for index, limb in enumerate(published.limbs) if index not in published.extra]
+    links = [(first + 1, second + 1) for first, second in limbs]
+    return Skeleton.from_names("person", published.joints, links)
+
+
+# Cao et al., OpenPose, TPAMI 2021: COCO's joints and the neck, in the order of the networks; with feet and the middle
+# of the hips. Sigmas follow from the names.
+OPENPOSE_18_SKELETON = _of_network(OPENPOSE_COCO_18)
+OPENPOSE_25_SKELETON = _of_network(OPENPOSE_BODY_25)
+
+# Of networks whose joints are no set's, by their number.
+NETWORK_SKELETONS = {
+    skeleton.num_joints: skeleton for skeleton in (OPENPOSE_18_SKELETON, OPENPOSE_25_SKELETON)
+}
 
 SKELETONS = {
     "coco": COCO_SKELETON,

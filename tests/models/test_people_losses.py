@@ -144,7 +144,7 @@ def test_tagged_heatmaps_of_both_resolutions_are_compared_with_gaussians_of_two_
     loss = tagged_loss(output, one, INPUT)
     wanted = 0.0
     for size, stride in zip(sizes, (4, 2), strict=True):
-        joints = (one.keypoints[0, 0] / stride).tolist()
+        joints = ((one.keypoints[0, 0] + 0.5) / stride - 0.5).tolist()
         wanted += torch.stack([gaussian_by_hand(x, y, size, 2.0) for x, y in joints]).square().mean()
     torch.testing.assert_close(loss.heatmaps, wanted)
     assert loss.pull == 0 and loss.push == 0 and loss.total == loss.heatmaps
