@@ -32,7 +32,7 @@ def _(network: RefinementCascade, card: ModelCard, settings: TrainSettings) -> l
     for index, stage in enumerate(network.stages[1:], 1):
         refinement = Refinement(network, index, card, settings)
         name = f"stage {index + 1}"
-        phases.append(Phase(name, epochs[index], stage, refinement, index + 1, refinement.measure))
+        phases.append(Phase(name, epochs[index], stage, refinement, index + 1, refinement.prepare))
     return phases
 
 
@@ -43,7 +43,7 @@ class Refinement:
         network: The whole cascade.
         index: Of the stage, from 1 on.
         card: Of the cascade.
-        settings: `loss` and `crops_per_person` count here.
+        settings: `loss`, `crops_per_person` and `stages_start` count here.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Refinement:
     ) -> None:
         self.network, self.index, self.card = network, index, card
         self.regress = WholeNetwork(network.stages[index], replace(card, stages=1), settings)
+        self.starts_from_before = settings.stages_start == "before"
         self.crops_per_person = min(
             settings.crops_per_person or card.skeleton.num_joints, card.skeleton.num_joints
         )
@@ -97,6 +98,13 @@ class Refinement:
         lengths = torso_lengths(batch.keypoints, self.card.skeleton.joint_names, batch.visibility > 0)
         least, most = (share * max(self.card.input_size) for share in TORSO_RANGE)
         return torch.where(lengths > 0, lengths.clamp(least, most), torch.nan)
+
+    def prepare(self, batches: Iterable[Batch], fabric: Fabric) -> None:
+        """Measure the stage before, and where asked for start from what it has learned."""
+        self.measure(batches, fabric)
+        if self.starts_from_before:
+            before, own = self.network.stages[self.index - 1 : self.index + 1]
+            own.load_state_dict(before.state_dict())
 
     def measure(self, batches: Iterable[Batch], fabric: Fabric) -> None:
         """Note mean and deviation of the errors of the stage before."""

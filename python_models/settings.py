@@ -1,7 +1,7 @@
 """What can be set for a training run; the command line and the YAML file are made from this class."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from python_models.data import Augmentation
 from python_models.errors import UserError
@@ -10,6 +10,8 @@ from python_models.objectives import LossSettings
 from python_models.runtime import Accelerator, Devices, Precision
 from python_models.schedule import OptimizerName, ScheduleName
 from python_models.sources import GENERATED
+
+StagesStart = Literal["own", "before"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class TrainSettings:
         stages: networks of this kind one after the other, as in DeepPose: from the second on, each looks again,
             closer, around every joint that the one before found.
         stage_torsos: side of what they look at there, in diagonals of the torso.
+        stages_start: later stages start with weights of their own, or with those that the stage before has learned.
         crops_per_person: people are shown to a later stage by so many joints, drawn anew each time; 0 for all.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
@@ -85,6 +88,7 @@ class TrainSettings:
     head: Head | None = None
     stages: int = 1
     stage_torsos: float = 2.0
+    stages_start: StagesStart = "own"
     crops_per_person: int = 0
     loss: LossSettings = field(default_factory=LossSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -285,6 +285,25 @@ def test_later_stages_follow_the_average_of_the_first_which_stays_as_it_is(
     assert not any(torch.equal(first["raw_state_dict"][name], after[name]) for name in later)
 
 
+def test_later_stages_can_start_from_what_the_stage_before_has_learned(tmp_path: Path):
+    """With a rate of next to nothing the later stages stay what they began with."""
+    settings = tiny_settings(tmp_path, **{**CASCADE, "lr": 1e-12, "stages_start": "before"})
+    train_on(settings, Squares(20), Squares(6, seed=1))
+    after = weights(tmp_path)
+    learnt = [name.removeprefix("stages.0.") for name in after if name.startswith("stages.0.")]
+    learnt = [name for name in learnt if name.endswith(("weight", "bias"))]
+    for stage in ("stages.1.", "stages.2."):
+        assert all(
+            torch.allclose(after[stage + name], after["stages.0." + name], atol=1e-6) for name in learnt
+        )
+    own = replace(settings, stages_start="own", out=str(tmp_path / "own"))
+    train_on(own, Squares(20), Squares(6, seed=1))
+    after = weights(tmp_path / "own")
+    assert not all(
+        torch.allclose(after["stages.1." + name], after["stages.0." + name], atol=1e-6) for name in learnt
+    )
+
+
 def test_an_unfinished_run_is_used_up_to_the_stage_it_has(tmp_path: Path):
     train_on(tiny_settings(tmp_path, **CASCADE), Stopping(20, 45), Squares(6, seed=1))
     network, card = load_model(tmp_path / BEST)
