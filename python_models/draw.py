@@ -1,7 +1,8 @@
-"""Pictures of people: limbs coloured by side, several pictures on one sheet."""
+"""Pictures of people: limbs coloured by side or by person, several pictures on one sheet."""
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,18 @@ _WHITE, _DARK = (255, 255, 255), (24, 24, 28)
 _FAINT_SHARE = 0.4
 _FAINT_BELOW = 0.4
 _SUBPIXEL_BITS = 4
+# Hues of people one after the other are this far apart on the circle: no few of them are alike.
+_HUE_STEP = 0.381966  # 1 - 1 / golden ratio
+
+Colour = tuple[int, int, int]  # RGB
+
+
+def person_colour(number: int) -> Colour:
+    """A bright colour for the person of this number, from 0; neighbours differ much."""
+    hue = (0.08 + _HUE_STEP * number) % 1.0
+    lightness = (0.55, 0.68, 0.45)[number // 8 % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.85)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_people(
@@ -28,12 +41,13 @@ def draw_people(
     boxes: Sequence[np.ndarray] = (),
     min_score: float = 0.2,
     zoom: float = 1.0,
+    colours: Sequence[Colour] | None = None,
 ) -> np.ndarray:
     """Draw people into a copy of an image.
 
-    Limbs of the left side are orange and red, of the right side light and dark blue, of neither green. Lines
-    are as wide as the person is large, with a dark rim. Joints that score below `min_score` are left out,
-    limbs with one below 0.4 are faint.
+    Limbs of the left side are orange and red, of the right side light and dark blue, of neither green, unless each
+    person has a colour. Lines are as wide as the person is large, with a dark rim. Joints that score below
+    `min_score` are left out, limbs with one below 0.4 are faint.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -43,6 +57,7 @@ def draw_people(
         boxes: arrays (4,) xywh, drawn as thin rectangles.
         min_score: see above.
         zoom: the picture is enlarged by this factor before anything is drawn.
+        colours: one for each person, such as `person_colour` gives; None: by side.
 
     Returns:
         The picture, uint8 (zoom * H, zoom * W, 3), RGB.
@@ -53,8 +68,10 @@ def draw_people(
         _rectangle(canvas, _zoomed(np.array([[x, y], [x + width, y + height]]), zoom))
     for joints in truth:
         _draw_truth(canvas, _zoomed(joints, zoom), skeleton)
-    for joints in people:
-        _draw_person(canvas, _zoomed(joints, zoom), skeleton, min_score)
+    own_colours = [None] * len(people) if colours is None else colours
+    for joints, colour in zip(people, own_colours, strict=True):
+        limb_colours = [colour or _limb_colour(skeleton, limb) for limb in skeleton.limbs]
+        _draw_person(canvas, _zoomed(joints, zoom), skeleton, min_score, limb_colours)
     return canvas
 
 
@@ -108,7 +125,7 @@ def _zoomed(points: np.ndarray, zoom: float) -> np.ndarray:
     return moved
 
 
-def _limb_colour(skeleton: Skeleton, limb: tuple[int, int]) -> tuple[int, int, int]:
+def _limb_colour(skeleton: Skeleton, limb: tuple[int, int]) -> Colour:
     sides = {joint_side(skeleton.joint_names[joint]) for joint in limb} - {None}
     side = sides.pop() if len(sides) == 1 else None
     lower = all(skeleton.lower_body[joint] for joint in limb)
@@ -144,28 +161,34 @@ def _line_width(joints: np.ndarray) -> float:
     return max(1.0, float(np.ptp(joints[:, :2], axis=0).max()) / 60.0) if len(joints) else 1.0
 
 
-def _draw_person(canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton, min_score: float) -> None:
+def _draw_person(
+    canvas: np.ndarray,
+    joints: np.ndarray,
+    skeleton: Skeleton,
+    min_score: float,
+    colours: Sequence[Colour],
+) -> None:
     shown = joints[:, 2] >= min_score
     width = _line_width(joints[shown])
     score = joints[:, 2]
-    limbs = [limb for limb in skeleton.limbs if shown[list(limb)].all()]
-    faint = [limb for limb in limbs if score[list(limb)].min() < _FAINT_BELOW]
+    coloured = zip(skeleton.limbs, colours, strict=True)
+    limbs = [(limb, colour) for limb, colour in coloured if shown[list(limb)].all()]
+    faint = [own for own in limbs if score[list(own[0])].min() < _FAINT_BELOW]
     if faint:
         layer = canvas.copy()
-        _draw_limbs(layer, joints, skeleton, faint, width)
+        _draw_limbs(layer, joints, faint, width)
         cv2.addWeighted(layer, _FAINT_SHARE, canvas, 1.0 - _FAINT_SHARE, 0.0, dst=canvas)
-    _draw_limbs(canvas, joints, skeleton, [limb for limb in limbs if limb not in faint], width)
+    _draw_limbs(canvas, joints, [own for own in limbs if own not in faint], width)
     for index in np.flatnonzero(shown & (score >= _FAINT_BELOW)):
         _dot(canvas, joints[index, :2], _DARK, 0.9 * width + 0.6)
         _dot(canvas, joints[index, :2], _WHITE, 0.6 * width + 0.3)
 
 
 def _draw_limbs(
-    canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton, limbs: Sequence[tuple[int, int]], width: float
+    canvas: np.ndarray, joints: np.ndarray, limbs: Sequence[tuple[tuple[int, int], Colour]], width: float
 ) -> None:
     thickness = round(width)
-    for first, second in limbs:
+    for (first, second), _ in limbs:
         _line(canvas, joints[first, :2], joints[second, :2], _DARK, thickness + 2)
-    for first, second in limbs:
-        colour = _limb_colour(skeleton, (first, second))
+    for (first, second), colour in limbs:
         _line(canvas, joints[first, :2], joints[second, :2], colour, thickness)

@@ -1,15 +1,16 @@
 """Annotated copies of images and videos, written as people are found."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from python_models.boxes import Box, ImageTask
+from python_models.boxes import ImageTask
 from python_models.data import Skeleton
-from python_models.draw import draw_people, write_image
+from python_models.draw import draw_people, person_colour, write_image
+from python_models.people import People
 from python_models.video import VideoReader, VideoWriter
 
 _SMALLEST_DRAWING = 480  # pixels of the longer side; smaller images are enlarged to show the joints
@@ -18,10 +19,16 @@ Floats = NDArray[np.float32]
 
 
 class Drawings:
-    """Writes `NAME_ID.jpg` for each image, and `NAME.mp4` for each video, whose frames must come in order."""
+    """Writes `NAME_ID.jpg` for each image, and `NAME.mp4` for each video, whose frames must come in order.
 
-    def __init__(self, folder: Path, skeleton: Skeleton, min_joint_score: float) -> None:
+    Limbs have the colours of their sides, or with `by_person` each person has one.
+    """
+
+    def __init__(
+        self, folder: Path, skeleton: Skeleton, min_joint_score: float, *, by_person: bool = False
+    ) -> None:
         self.folder, self.skeleton, self.min_joint_score = folder, skeleton, min_joint_score
+        self.by_person = by_person
         self._video: tuple[Path, VideoWriter] | None = None
 
     def __enter__(self) -> "Drawings":
@@ -31,16 +38,20 @@ class Drawings:
         self,
         task: ImageTask,
         image: NDArray[np.uint8],
-        boxes: Sequence[Box],
-        keypoints: Floats,
-        scores: Floats,
+        found: People,
     ) -> None:
-        """Draw people, keypoints (N, K, 2) and scores (N, K), into a copy of their image, uint8 RGB."""
-        people = np.concatenate([keypoints, scores[..., None]], axis=-1)
+        """Draw people, and the boxes they were given in, into a copy of their image, uint8 RGB."""
+        people = torch.cat([found.keypoints, found.scores[..., None]], dim=-1).numpy()
         zoom = 1.0 if task.frame is not None else max(1.0, _SMALLEST_DRAWING / max(image.shape[:2]))
-        shown = [] if task.boxes is None else [np.array(box) for box in boxes]
+        shown = [] if task.boxes is None or found.boxes is None else list(found.boxes.numpy())
         drawing = draw_people(
-            image, list(people), self.skeleton, boxes=shown, min_score=self.min_joint_score, zoom=zoom
+            image,
+            list(people),
+            self.skeleton,
+            boxes=shown,
+            min_score=self.min_joint_score,
+            zoom=zoom,
+            colours=[person_colour(number) for number in range(len(people))] if self.by_person else None,
         )
         if task.frame is None:
             write_image(self.folder / f"{task.path.stem}_{task.image_id}.jpg", drawing)

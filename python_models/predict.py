@@ -8,27 +8,30 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from python_models.boxes import AUTO, WHOLE, Box, ImageTask, find_tasks
+from python_models.bottom_up import Resize
+from python_models.boxes import AUTO, WHOLE, ImageTask, find_tasks
 from python_models.data import ImageReadError, read_image
 from python_models.detector import Detector
 from python_models.drawings import Drawings
 from python_models.errors import UserError
-from python_models.estimator import PoseEstimator, Refine
+from python_models.estimator import Refine
 from python_models.evaluate import coco_result
 from python_models.files import save_json
+from python_models.methods import FinderSettings, MethodName, method_for
 from python_models.model_card import load_model
+from python_models.people import Finder, People
 from python_models.progress import progress_bar
-from python_models.refinement import build_estimator
 from python_models.runtime import Accelerator, Precision, start_fabric
 from python_models.video import VideoReader, is_video
 
 Image = NDArray[np.uint8]
+Colouring = Literal["auto", "side", "person"]
 _READERS = 4
 _IMAGES_AHEAD = 8
 _IMAGES_PER_BATCH = 16  # at most; people of several images share a run of the network
@@ -40,9 +43,7 @@ class FoundPeople:
 
     task: ImageTask
     image: Image  # (H, W, 3) RGB
-    boxes: list[Box]
-    keypoints: NDArray[np.float32]  # (N, K, 2) in image pixels
-    scores: NDArray[np.float32]  # (N, K)
+    people: People
 
 
 def predict(
@@ -51,6 +52,7 @@ def predict(
     images: list[str],
     boxes: str = AUTO,
     out: str = "predictions",
+    method: MethodName = "auto",
     model: str | None = None,
     detector: str | None = None,
     detector_weights: str | None = None,
@@ -58,6 +60,8 @@ def predict(
     category_id: int = 1,
     min_joint_score: float = 0.2,
     draw: bool = True,
+    colours: Colouring = "auto",
+    resize: Resize = "inside",
     refine: Refine = "auto",
     flip_test: bool = False,
     scales: tuple[float, ...] = (1.0,),
@@ -74,6 +78,8 @@ def predict(
             file name, or for one image such a list; entries with "frame" are for that frame of a video); whole for
             one person that fills the image; auto for the annotations.json in a given folder, else whole.
         out: folder to write to.
+        method: how people are found: topdown, one in each box; openpose, ae, centernet or personlab, all people of an
+            image at once, by the networks made for that; auto takes what the model was made for.
         model: name in the zoo, for checkpoints that do not name their model.
         detector: find the people with this detector of torchvision, such as fasterrcnn_resnet50_fpn_v2, instead.
         detector_weights: path or URL of its checkpoint; by default torchvision's own.
@@ -81,43 +87,48 @@ def predict(
         category_id: boxes of other categories are left out.
         min_joint_score: joints with a lower score are not drawn; all are written.
         draw: write annotated images and videos.
+        colours: of what is drawn: side, warm for left and cold for right; person, one for each; auto takes side for
+            topdown, else person.
+        resize: how networks of whole images see them: inside, fitted into the network's input size; height or
+            short_side, so that this is the input's height, as OpenPose and HigherHRNet were published.
         refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
         flip_test: average with the mirrored image.
-        scales: the box is looked at in each of these sizes, and the answers are averaged.
-        batch_size: people per run of the network.
+        scales: the box, or the image, is looked at in each of these sizes, and the answers are averaged.
+        batch_size: people per run of the network; of whole images, at most so many and 16.
         accelerator: kind of device.
         precision: of the network's arithmetic.
 
     Returns:
         What predictions.json holds: one COCO result per person, with `file_name`, `bbox` and for videos `frame`.
     """
+    network, card = load_model(weights, model=model)
+    way = method_for(method, card.model)
+    if not way.needs_boxes and (detector is not None or boxes not in (AUTO, WHOLE)):
+        raise UserError("boxes, detector: this method finds people in whole images; leave them out")
     if detector is not None and boxes not in (AUTO, WHOLE):
         raise UserError("detector: finds the boxes itself; leave --boxes out")
+    needs_boxes = way.needs_boxes and detector is None
     tasks, origin = find_tasks(
-        images, boxes if detector is None else WHOLE, category_id=category_id, min_score=min_box_score or 0.0
+        images, boxes if needs_boxes else WHOLE, category_id=category_id, min_score=min_box_score or 0.0
     )
-    network, card = load_model(weights, model=model)
     fabric = start_fabric(accelerator, 1, precision)
-    estimator = build_estimator(
-        fabric.to_device(network),
-        card,
-        device=fabric.device,
-        refine=refine,
-        flip_test=flip_test,
-        scales=scales,
-    )
-    finder = None
+    settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size)
+    finder = way.build(fabric.to_device(network), card, settings)
+    boxes_of = None
     if detector is not None:
         score = 0.5 if min_box_score is None else min_box_score
-        finder = Detector(detector, detector_weights, device=fabric.device, min_score=score)
+        boxes_of = Detector(detector, detector_weights, device=fabric.device, min_score=score)
         origin = f"people by {detector}"
     folder, results, count, unreadable = Path(out), [], 0, 0
-    drawings = Drawings(folder, card.skeleton, min_joint_score) if draw else nullcontext()
+    by_person = colours == "person" or (colours == "auto" and not way.needs_boxes)
+    drawings = (
+        Drawings(folder, card.skeleton, min_joint_score, by_person=by_person) if draw else nullcontext()
+    )
     started = time.perf_counter()
     total = sum(_expected_images(task) for task in tasks)
     bar = progress_bar(total, "images", unit="image")
     with bar, drawings, torch.no_grad(), fabric.autocast():
-        for found in _estimate(tasks, estimator, batch_size, finder):
+        for found in _estimate(tasks, finder, batch_size, boxes_of):
             bar.update()
             if isinstance(found, ImageReadError):
                 unreadable += 1
@@ -126,7 +137,7 @@ def predict(
             count += 1
             results += _results_of(found, category_id)
             if isinstance(drawings, Drawings):
-                drawings.add(found.task, found.image, found.boxes, found.keypoints, found.scores)
+                drawings.add(found.task, found.image, found.people)
     speed = count / (time.perf_counter() - started)
     save_json(folder / "predictions.json", results)
     skipped = f", {unreadable} unreadable images skipped" if unreadable else ""
@@ -141,9 +152,9 @@ def _expected_images(task: ImageTask) -> int:
 
 
 def _estimate(
-    tasks: Sequence[ImageTask], estimator: PoseEstimator, batch_size: int, finder: Detector | None
+    tasks: Sequence[ImageTask], finder: Finder, batch_size: int, detector: Detector | None
 ) -> Iterator[FoundPeople | ImageReadError]:
-    """Poses image by image; people of several images share a batch of about `batch_size`."""
+    """People image by image; several images share a run, about `batch_size` people where boxes tell how many."""
     waiting: list[tuple[ImageTask, Image]] = []
     for task, image in _read_ahead(tasks):
         if isinstance(image, ImageReadError):
@@ -152,47 +163,30 @@ def _estimate(
         waiting.append((task, image))
         people = sum(1 if task.boxes is None else len(task.boxes) for task, _ in waiting)
         if people >= batch_size or len(waiting) >= _IMAGES_PER_BATCH:
-            yield from _estimate_batch(_with_boxes(waiting, finder), estimator, batch_size)
+            yield from _estimate_batch(waiting, finder, detector)
             waiting = []
     if waiting:
-        yield from _estimate_batch(_with_boxes(waiting, finder), estimator, batch_size)
-
-
-def _with_boxes(
-    waiting: Sequence[tuple[ImageTask, Image]], finder: Detector | None
-) -> list[tuple[ImageTask, Image, list[Box]]]:
-    if finder is not None:
-        found = finder([torch.from_numpy(image) for _, image in waiting])
-        return [
-            (replace(task, boxes=own), image, own) for (task, image), own in zip(waiting, found, strict=True)
-        ]
-    whole = ([(0.0, 0.0, float(image.shape[1]), float(image.shape[0]))] for _, image in waiting)
-    return [
-        (task, image, all_of_it if task.boxes is None else task.boxes)
-        for (task, image), all_of_it in zip(waiting, whole, strict=True)
-    ]
+        yield from _estimate_batch(waiting, finder, detector)
 
 
 def _estimate_batch(
-    waiting: Sequence[tuple[ImageTask, Image, list[Box]]], estimator: PoseEstimator, batch_size: int
+    waiting: Sequence[tuple[ImageTask, Image]], finder: Finder, detector: Detector | None
 ) -> Iterator[FoundPeople]:
-    images = [torch.from_numpy(image).to(estimator.device) for _, image, _ in waiting]
-    counts = [len(boxes) for _, _, boxes in waiting]
-    listed = [box for _, _, boxes in waiting for box in boxes]
-    all_boxes = torch.tensor(listed, dtype=torch.float32).reshape(-1, 4)
-    image_index = torch.arange(len(waiting)).repeat_interleave(torch.tensor(counts))
-    chunks = (
-        [
-            estimator.from_images(images, *chunk)
-            for chunk in zip(all_boxes.split(batch_size), image_index.split(batch_size), strict=True)
-        ]
-        if listed
-        else [estimator.nobody()]
-    )
-    keypoints = torch.cat([poses.keypoints for poses in chunks]).cpu().split(counts)
-    scores = torch.cat([poses.scores for poses in chunks]).cpu().split(counts)
-    for (task, image, boxes), own_keypoints, own_scores in zip(waiting, keypoints, scores, strict=True):
-        yield FoundPeople(task, image, boxes, own_keypoints.numpy(), own_scores.numpy())
+    images = [torch.from_numpy(image) for _, image in waiting]
+    tasks = [task for task, _ in waiting]
+    if detector is not None:
+        tasks = [replace(task, boxes=own) for task, own in zip(tasks, detector(images), strict=True)]
+    found = finder(images, [_scored_boxes(task) for task in tasks])
+    for task, (_, image), people in zip(tasks, waiting, found, strict=True):
+        yield FoundPeople(task, image, people)
+
+
+def _scored_boxes(task: ImageTask) -> torch.Tensor | None:
+    """Boxes with a score of 1, (N, 5)."""
+    if task.boxes is None:
+        return None
+    boxes = torch.tensor(task.boxes, dtype=torch.float32).reshape(-1, 4)
+    return torch.cat([boxes, torch.ones(len(boxes), 1)], dim=1)
 
 
 def _read_ahead(tasks: Sequence[ImageTask]) -> Iterator[tuple[ImageTask, Image | ImageReadError]]:
@@ -242,7 +236,12 @@ def _results_of(found: FoundPeople, category_id: int) -> list[dict[str, Any]]:
     origin: dict[str, Any] = {"file_name": found.task.path.name}
     if found.task.frame is not None:
         origin["frame"] = found.task.frame
-    return [
-        coco_result(found.task.image_id, category_id, keypoints, scores) | origin | {"bbox": list(box)}
-        for box, keypoints, scores in zip(found.boxes, found.keypoints, found.scores, strict=True)
-    ]
+    people = found.people
+    results = []
+    for person, box in enumerate(people.frames().tolist()):
+        keypoints, scores = people.keypoints[person].numpy(), people.scores[person].numpy()
+        result = coco_result(found.task.image_id, category_id, keypoints, scores)
+        if people.boxes is None:  # the method has a score of its own for each person
+            result["score"] = float(people.person_scores[person])
+        results.append(result | origin | {"bbox": box})
+    return results

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from python_models.data import Skeleton, read_image
-from python_models.draw import contact_sheet, draw_people, write_image
+from python_models.draw import contact_sheet, draw_people, person_colour, write_image
 
 SKELETON = Skeleton.from_names(
     "person",
@@ -34,6 +34,24 @@ def test_limbs_have_the_colour_of_their_side():
     assert tuple(picture[70, 40]) == GREEN  # from one side to the other
     assert tuple(picture[40, 20]) == WHITE  # a joint
     assert (picture[5, 80] == GREY).all()
+
+
+def test_each_person_can_have_a_colour():
+    other = person() + np.array([30, 0, 0])
+    colours = [person_colour(0), person_colour(1)]
+    picture = draw_people(plain(), [person(), other], SKELETON, colours=colours)
+    for number, shift in enumerate((0, 30)):
+        for row in (25, 90):  # limbs of the left and of the right side
+            assert tuple(picture[row, 20 + shift]) == colours[number]
+    with pytest.raises(ValueError):
+        draw_people(plain(), [person(), other], SKELETON, colours=colours[:1])
+
+
+def test_colours_of_people_who_follow_each_other_differ():
+    colours = np.array([person_colour(number) for number in range(24)], float)
+    for distance in (1, 2, 3):
+        assert np.linalg.norm(colours[distance:] - colours[:-distance], axis=1).min() > 60
+    assert len({person_colour(number) for number in range(100)}) > 90
 
 
 def test_the_image_itself_is_not_changed():

@@ -17,6 +17,7 @@ from python_models.drawings import Drawings
 from python_models.errors import UserError
 from python_models.files import save_checkpoint
 from python_models.model_card import ModelCard
+from python_models.people import People
 from python_models.predict import predict
 from python_models.video import VideoReader, VideoWriter
 from tests.models.tiny import DOTS, TINY_OPTIONS
@@ -131,9 +132,8 @@ def test_images_and_videos_mix(clip: Path, weights: str):
 
 def test_a_crash_leaves_no_half_video(tmp_path: Path, clip: Path):
     (task,), _ = find_tasks([str(clip)])
-    nobody = np.zeros((0, 4, 2), np.float32), np.zeros((0, 4), np.float32)
     with pytest.raises(RuntimeError), Drawings(tmp_path / "out", DOTS, 0.2) as drawings:
-        drawings.add(task.at(0), np.zeros((60, 80, 3), np.uint8), [], *nobody)
+        drawings.add(task.at(0), np.zeros((60, 80, 3), np.uint8), People.nobody(4))
         raise RuntimeError
     assert list((tmp_path / "out").iterdir()) == []
 

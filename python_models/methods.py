@@ -1,0 +1,139 @@
+"""The ways from images to people that `predict` offers, and which networks each of them works with."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from python_models.bottom_up import BottomUpEstimator, Resize
+from python_models.errors import UserError
+from python_models.estimator import PoseEstimator, Refine
+from python_models.model_card import ModelCard
+from python_models.people import Finder, People
+from python_models.refinement import build_estimator
+from python_models.zoo import model_info
+
+MethodName = Literal["auto", "topdown", "openpose", "ae", "centernet", "personlab"]
+
+
+@dataclass(frozen=True)
+class FinderSettings:
+    """What the methods can be told.
+
+    Args:
+        device: Where they run.
+        refine: How peaks of a person's heat maps are refined.
+        flip_test: Average with the mirrored image or crop.
+        scales: Look in each of these sizes.
+        resize: How whole images are fitted, see `BottomUpEstimator`.
+        batch_size: People per run of a network that sees crops.
+    """
+
+    device: torch.device
+    refine: Refine = "auto"
+    flip_test: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    resize: Resize = "inside"
+    batch_size: int = 32
+
+
+class TopDown:
+    """One person in each box; a `python_models.people.Finder`."""
+
+    def __init__(self, estimator: PoseEstimator, batch_size: int) -> None:
+        self.estimator, self.batch_size = estimator, batch_size
+
+    def __call__(self, images: Sequence[Tensor], boxes: Sequence[Tensor | None]) -> list[People]:
+        device = self.estimator.device
+        own = [
+            whole_image(image) if given is None else given for image, given in zip(images, boxes, strict=True)
+        ]
+        counts = [len(given) for given in own]
+        everybody, on_device = torch.cat(own)[:, :4], [image.to(device) for image in images]
+        index = torch.arange(len(images)).repeat_interleave(torch.tensor(counts))
+        found = [self.estimator.nobody()] + [
+            self.estimator.from_images(on_device, *part)
+            for part in zip(everybody.split(self.batch_size), index.split(self.batch_size), strict=True)
+            if len(part[0])
+        ]
+        keypoints = torch.cat([poses.keypoints.float().cpu() for poses in found])
+        scores = torch.cat([poses.scores.float().cpu() for poses in found])
+        columns = (values.split(counts) for values in (keypoints, scores, scores.mean(1), everybody))
+        return [People(*values) for values in zip(*columns, strict=True)]
+
+
+def whole_image(image: Tensor) -> Tensor:
+    """The box of an image (H, W, 3), (1, 5)."""
+    return torch.tensor([[0.0, 0.0, image.shape[1], image.shape[0], 1.0]])
+
+
+Build = Callable[[nn.Module, ModelCard, FinderSettings], Finder]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from images to people.
+
+    Args:
+        build: Makes the finder.
+        models: Patterns of the networks in the zoo that it works with.
+        needs_boxes: Whether people are looked for in boxes.
+    """
+
+    build: Build
+    models: tuple[str, ...]
+    needs_boxes: bool = False
+
+
+def _topdown(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    options: dict[str, Any] = {"flip_test": settings.flip_test, "scales": settings.scales}
+    estimator = build_estimator(network, card, device=settings.device, refine=settings.refine, **options)
+    return TopDown(estimator, settings.batch_size)
+
+
+def _bottom_up(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    return BottomUpEstimator(
+        network,
+        card,
+        device=settings.device,
+        resize=settings.resize,
+        flip_test=settings.flip_test,
+        scales=settings.scales,
+    )
+
+
+METHODS: dict[str, Method] = {
+    "topdown": Method(_topdown, ("*",), needs_boxes=True),
+    "openpose": Method(_bottom_up, ("openpose_*", "lightweight_openpose")),
+    "ae": Method(_bottom_up, ("pose_ae_*", "higherhrnet_*", "ae_hrnet_*")),
+    "centernet": Method(_bottom_up, ("centernet_*",)),
+    "personlab": Method(_bottom_up, ("personlab_*",)),
+}
+
+
+def method_for(name: str, model: str) -> Method:
+    """The method of this name, or with "auto" the one that a model was made for.
+
+    Raises: UserError for an unknown name, a model that does not go with it, or one that no method here goes with.
+    """
+    fitting = [own for own, method in METHODS.items() if _fits(method, model)]
+    if name == "auto":
+        if not fitting:
+            raise UserError(f"model {model}: no method finds people with it here")
+        return METHODS[fitting[0]]
+    if name not in METHODS:
+        raise UserError(f"method: expected auto, {', '.join(METHODS)}, got {name!r}")
+    if name not in fitting:
+        raise UserError(
+            f"method {name}: does not work with model {model}; {', '.join(fitting) or 'none'} does"
+        )
+    return METHODS[name]
+
+
+def _fits(method: Method, model: str) -> bool:
+    wanted = "crop" if method.needs_boxes else "image"
+    named = any(fnmatch.fnmatch(model, pattern) for pattern in method.models)
+    return named and model_info(model).input == wanted
