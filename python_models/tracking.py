@@ -92,7 +92,7 @@ class PoseTracker:
         sigmas: Sequence[float],
         *,
         queue_length: int = 5,
-        min_similarity: float = 0.3,
+        min_similarity: float = 0.2,
         min_joint_score: float = 0.4,
         matching: str = "greedy",
         inertia: bool = True,

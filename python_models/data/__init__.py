@@ -3,6 +3,7 @@
 from python_models.data.aic import AiChallenger
 from python_models.data.annotation_file import AnnotationError, find_annotations, has_split
 from python_models.data.augment import Augmentation, AugmentationDraw
+from python_models.data.clips import GeneratedClip
 from python_models.data.coco import CocoKeypoints
 from python_models.data.coco_published import Coco, CrowdPose
 from python_models.data.crowds import GeneratedCrowds
@@ -57,6 +58,7 @@ __all__ = [
     "CrowdPose",
     "EpochBatches",
     "Flic",
+    "GeneratedClip",
     "GeneratedCrowds",
     "GeneratedPeople",
     "ImageReadError",
