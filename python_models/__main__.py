@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
+from python_models.calibrate import calibrate
 from python_models.demo import demo
 from python_models.errors import UserError
 from python_models.evaluate import evaluate
@@ -50,6 +51,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "export": export,
     "demo": demo,
     "generate": generate,
+    "calibrate": calibrate,
     "list": show_models,
     "recipes": show_recipes,
 }
