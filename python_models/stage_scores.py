@@ -45,8 +45,10 @@ def stage_figures(
 
 
 def format_stages(stages: Sequence[dict[str, float]]) -> str:
-    """A row per stage; a single one, the answer of the network, has no number."""
+    """A row per stage; a single one, the answer of the network, has no number. Without figures, a sentence."""
     columns = list(stages[0])
+    if not columns:
+        return "no PCP, no PDJ: the joints have neither a limb's two ends nor a left shoulder and a right hip"
     names = ["limbs and torsos"] if len(stages) == 1 else [f"stage {n}" for n in range(1, len(stages) + 1)]
     width = max(map(len, names))
     lines = [" " * width + "".join(f"{name:>10}" for name in columns)]
