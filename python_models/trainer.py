@@ -131,6 +131,7 @@ class Trainer:
                     measure(self._all_batches(stop), self.fabric)
             except Stopped:
                 return False
+        self.state.keep_best(self.folder, self.fabric)
         self._start_phase(position.phase + 1)
         position.phase, position.phase_start = position.phase + 1, position.epoch
         position.best_score = Position.best_score

@@ -11,10 +11,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from python_models.checkpoints import read_checkpoint
 from python_models.errors import UserError
-from python_models.files import save_checkpoint
+from python_models.files import copy_atomically, save_checkpoint
 from python_models.model_card import ModelCard
 
-LAST, BEST = "last.pt", "best.pt"
+LAST, BEST, BEST_OF_PHASE = "last.pt", "best.pt", "best-phase-{}.pt"
 
 
 @dataclass
@@ -77,6 +77,11 @@ class TrainingState:
         if fabric.is_global_zero:
             content = {"card": self.card.to_dict(), "state_dict": self.scored_network.state_dict()}
             save_checkpoint(folder / BEST, content)
+
+    def keep_best(self, folder: Path, fabric: Fabric) -> None:
+        """Before the next phase: its own best takes the name of this one's, which stays under its number from 1."""
+        if fabric.is_global_zero and (folder / BEST).is_file():
+            copy_atomically(folder / BEST, folder / BEST_OF_PHASE.format(self.position.phase + 1))
 
     def read(self, folder: Path) -> dict[str, Any]:
         """What `save_last` wrote, for `restore`; raises UserError for the state of another model."""

@@ -14,7 +14,7 @@ from python_models.__main__ import main
 from python_models.checkpoints import read_checkpoint
 from python_models.data import Batch, export_coco
 from python_models.errors import UserError
-from python_models.evaluate import predict_stages
+from python_models.evaluate import predict_dataset, predict_stages, score_predictions
 from python_models.model_card import load_model
 from python_models.objectives import LossSettings
 from python_models.outputs import crop_joints
@@ -23,7 +23,7 @@ from python_models.runtime import start_fabric
 from python_models.tompson_cascade import TompsonCascade, cascade_losses
 from python_models.tompson_phases import noisy_centres
 from python_models.train import TrainResult, card_of, train_on
-from python_models.training_state import BEST, LAST
+from python_models.training_state import BEST, BEST_OF_PHASE, LAST
 from tests.models.test_training import StopsItself, assert_same_run
 from tests.models.tiny import STILL, Dots, tiny_settings
 
@@ -60,6 +60,20 @@ def test_a_run_stopped_in_any_phase_goes_on_bit_for_bit(
     assert read_checkpoint(tmp_path / LAST)["position"]["phase"] == phase
     resumed = train_on(replace(settings, resume=str(tmp_path)), Dots(20), Dots(6, seed=1))
     assert_same_run(resumed, whole)
+    for best in (BEST, *(BEST_OF_PHASE.format(number) for number in (1, 2))):
+        got, expected = (read_checkpoint(folder / best)["state_dict"] for folder in (tmp_path, whole.folder))
+        assert all(torch.equal(value, expected[name]) for name, value in got.items())
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_each_phase_leaves_the_weights_of_its_best_epoch(whole: TrainResult, phase: int):
+    network, card = load_model(whole.folder / BEST_OF_PHASE.format(phase))
+    assert card.trained_stages == (1 if phase == 1 else None)
+    people, fabric = Dots(6, seed=1), start_fabric("cpu", 1, "32-true")
+    found = predict_dataset(network, card, people, fabric, batch_size=4, workers=0)
+    best = max(row["PCK@0.2"] for row in whole.history if row["phase"] == phase)
+    assert score_predictions(people, found)["PCK@0.2"] == pytest.approx(best, abs=1e-9)
+    assert not (whole.folder / BEST_OF_PHASE.format(3)).exists()  # best.pt is that of the last one
 
 
 def test_only_the_part_of_a_phase_learns(tmp_path: Path, whole: TrainResult):
