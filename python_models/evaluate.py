@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
-from python_models.data import PersonRecord, PoseDataset, PoseLoader
+from python_models.bottom_up import Resize
+from python_models.data import ImagePeople, PersonRecord, PoseDataset, PoseLoader
 from python_models.errors import UserError
 from python_models.estimator import Refine
 from python_models.files import save_json
 from python_models.interrupt import StopRequest
-from python_models.metrics import oks_ap
+from python_models.metrics import complete_annotations, oks_ap
 from python_models.model_card import ModelCard, load_model
+from python_models.people_scores import find_dataset, score_people
 from python_models.progress import progress_bar
 from python_models.refinement import build_estimator
 from python_models.runtime import Accelerator, Devices, Precision, start_fabric
-from python_models.sources import check_same_joints, open_evaluation_data
+from python_models.sources import as_seen, check_same_joints, open_evaluation_data
 from python_models.stage_scores import PDJ_THRESHOLDS, format_stages, stage_figures
-from python_models.zoo import require_crops
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -34,6 +35,7 @@ PCK_THRESHOLDS = (0.2, 0.5)
 PCKH_THRESHOLD = 0.5
 # A person's score is the mean over joints at least this certain, as published.
 _CERTAIN_SCORE = 0.2
+_IMAGES_PER_BATCH = 16
 
 
 class Predictions(NamedTuple):
@@ -184,19 +186,15 @@ def head_sizes(
 def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, float]:
     """COCO's figures; people and images that the data set left out count as COCO counts them."""
     truth = dataset.to_coco()
+    complete_annotations(truth, dataset.records)
     entries = {entry["id"]: entry for entry in truth["annotations"]}
     results, unread_images = [], set()
     for record, keypoints, scores, read in zip(dataset.records, *predictions, strict=True):
         entry = entries[record.annotation_id]
-        entry.setdefault("area", record.area)
         if read:
             results.append(coco_result(record.image_id, entry["category_id"], keypoints, scores))
         else:
             unread_images.add(record.image_id)
-    for entry in entries.values():
-        entry.setdefault("iscrowd", 0)
-        entry.setdefault("area", 0.0)
-        entry.setdefault("num_keypoints", sum(value > 0 for value in entry.get("keypoints", [])[2::3]))
     image_ids = [image["id"] for image in truth["images"] if image["id"] not in unread_images]
     return oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
 
@@ -227,6 +225,7 @@ def evaluate(
     every_stage: bool = False,
     refine: Refine = "auto",
     flip_test: bool = False,
+    resize: Resize = "inside",
     batch_size: int = 64,
     workers: int = 4,
     accelerator: Accelerator = "auto",
@@ -234,6 +233,8 @@ def evaluate(
     precision: Precision = "32-true",
 ) -> dict[str, Any]:
     """Score a model on labelled people, print a table per joint and write the figures as JSON.
+
+    Networks of whole images have COCO's figures alone: their people are whoever they find, not one for each labelled.
 
     Args:
         weights: path or URL of a checkpoint.
@@ -250,7 +251,9 @@ def evaluate(
         every_stage: PCP and PDJ of each stage of a network with several; a cascade of stages always has them.
         refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
         flip_test: average with the mirrored image.
-        batch_size: people per step and process.
+        resize: how networks of whole images see them: inside, fitted into the network's input size; height or
+            short_side, so that this is the input's height.
+        batch_size: people per step and process; of whole images, at most 16.
         workers: processes that decode images.
         accelerator: kind of device.
         devices: number of devices, one process each.
@@ -260,10 +263,21 @@ def evaluate(
         if not limits or any(not limit > 0 for limit in limits):
             raise UserError(f"{name}: expected numbers above 0, got {list(limits)}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
+    if model is not None:
+        dataset = as_seen(dataset, model)
     network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
-    require_crops(card.model)
+    dataset = as_seen(dataset, card.model)
     check_same_joints(card.skeleton, dataset.skeleton)
     fabric = start_fabric(accelerator, devices, precision)
+    if isinstance(dataset, ImagePeople):
+        options: dict[str, Any] = {"workers": workers, "flip_test": flip_test, "resize": resize}
+        options["batch_size"] = min(batch_size, _IMAGES_PER_BATCH)
+        found = find_dataset(fabric.to_device(network), card, dataset, fabric, **options)
+        scores = {**score_people(dataset, found), "images": len(found.image_ids)}
+        if fabric.is_global_zero:
+            save_json(out, {**scores, "weights": weights, "data": data})
+            print(f"{scores['images']} images; OKS: {format_oks(scores)}\nwritten: {out}")
+        return scores
     stages = predict_stages(
         fabric.to_device(network),
         card,
@@ -295,5 +309,8 @@ def format_table(scores: dict[str, Any]) -> str:
     width = max(len(joint) for joint, _ in rows)
     lines = [" " * width + "".join(f"{name:>10}" for name in columns)]
     lines += [f"{joint:<{width}}" + "".join(f"{row[name]:>10.3f}" for name in columns) for joint, row in rows]
-    oks = ", ".join(f"{name} {scores[name]:.3f}" for name in ("AP", "AP50", "AP75", "AR"))
-    return "\n".join([*lines, f"{scores['people']} people; OKS: {oks}"])
+    return "\n".join([*lines, f"{scores['people']} people; OKS: {format_oks(scores)}"])
+
+
+def format_oks(scores: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {scores[name]:.3f}" for name in ("AP", "AP50", "AP75", "AR"))

@@ -10,13 +10,9 @@ from torch.nn import functional
 import pyposeops
 from pyposeops.skeletons import (
     COCO_17_TAG_ORDER,
-    OPENPOSE_BODY_25,
-    OPENPOSE_COCO_18,
-    OPENPOSE_MPI_15,
     POSENET_EDGES,
-    PafSkeleton,
 )
-from python_models.data import COCO_SKELETON, Skeleton
+from python_models.data import COCO_SKELETON, paf_skeleton
 from python_models.errors import UserError
 from python_models.maps import CentreMaps, PartAffinityMaps, PartOffsetMaps, TaggedMaps
 from python_models.model_card import ModelCard
@@ -100,14 +96,6 @@ def _(maps: PartOffsetMaps, card: ModelCard, size: tuple[int, int], **options: A
         **options,
     )
     return _split(found.keypoints, found.scores, found.counts)
-
-
-def paf_skeleton(skeleton: Skeleton) -> PafSkeleton:
-    """The fields of a skeleton: a published network's for its joints, else one for each limb, in their order."""
-    for published in (OPENPOSE_COCO_18, OPENPOSE_BODY_25, OPENPOSE_MPI_15):
-        if skeleton.joint_names == published.joints:
-            return published
-    return PafSkeleton.of(skeleton.joint_names, skeleton.limbs)
 
 
 def _call(operator: Any, card: ModelCard, *maps: Any, **options: Any) -> Any:

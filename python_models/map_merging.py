@@ -10,8 +10,8 @@ from torch.nn import functional
 
 import pyposeops
 from pyposeops.skeletons import PafSkeleton
+from python_models.data import paf_skeleton
 from python_models.errors import UserError
-from python_models.map_decoders import paf_skeleton
 from python_models.maps import PartAffinityMaps, TaggedMaps
 from python_models.model_card import ModelCard
 

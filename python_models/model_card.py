@@ -15,8 +15,11 @@ from python_models.data import (
     NETWORK_SKELETONS,
     Augmentation,
     BatchPreparer,
+    ImagePeople,
+    PeoplePreparer,
     PoseDataset,
     Skeleton,
+    paf_skeleton,
 )
 from python_models.errors import UserError
 from python_models.zoo import create_model, model_info, require_images
@@ -63,8 +66,12 @@ class ModelCard:
 
     def create(self) -> nn.Module:
         """The model with random weights."""
-        simcc = {"head": "simcc", "input_size": self.input_size} if self.head == "simcc" else {}
-        options, joints = {**simcc, **self.options}, self.skeleton.num_joints
+        own: dict[str, Any] = {}
+        if self.head == "simcc":
+            own = {"head": "simcc", "input_size": self.input_size}
+        if model_info(self.model).limb_fields:
+            own["num_limbs"] = len(paf_skeleton(self.skeleton).limbs)
+        options, joints = {**own, **self.options}, self.skeleton.num_joints
         try:
             networks = [create_model(self.model, num_joints=joints, **options) for _ in range(self.stages)]
         except TypeError as error:
@@ -78,9 +85,20 @@ class ModelCard:
         *,
         augmentation: Augmentation | None = None,
         channels_last: bool = False,
-    ) -> BatchPreparer:
-        """What makes this model's batches from the images of a data set."""
+    ) -> BatchPreparer | PeoplePreparer:
+        """What makes this model's batches from the images of a data set, `ImagePeople` for one of whole images."""
         info = model_info(self.model)
+        if isinstance(dataset, ImagePeople):
+            return PeoplePreparer(
+                dataset,
+                size=self.input_size,
+                augmentation=augmentation,
+                reverse_channels=info.channel_order == "bgr",
+                mean=info.mean,
+                std=info.std,
+                channels_last=channels_last,
+                device=device,
+            )
         return BatchPreparer(
             dataset,
             size=self.input_size,

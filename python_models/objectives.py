@@ -36,6 +36,7 @@ class LossSettings:
         stage_kernels: side of each stage's Gaussian in pixels, with the encoding megvii.
         hardest_joints: only so many joints with the largest loss count in a person; 0 for all.
         hardest_stages: to which stages that applies; negative numbers count from the last.
+        tag_weight: factor of the loss of tags, for associative embedding.
     """
 
     kind: Literal["auto", "heatmaps", "joints", "both"] = "auto"
@@ -46,12 +47,15 @@ class LossSettings:
     stage_kernels: tuple[int, ...] = ()
     hardest_joints: int = 0
     hardest_stages: tuple[int, ...] = (-1,)
+    tag_weight: float = 1e-3
 
     def __post_init__(self) -> None:
         for name in ("stage_weights", "stage_sigmas", "stage_kernels", "hardest_stages"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # lists come from files
         if self.hardest_joints < 0:
             raise UserError(f"hardest_joints: expected 0 or more, got {self.hardest_joints}")
+        if not 0 <= self.tag_weight < float("inf"):
+            raise UserError(f"tag_weight: expected 0 or more, got {self.tag_weight}")
         if any(not sigma > 0 for sigma in self.stage_sigmas):
             raise UserError(f"stage_sigmas: expected numbers above 0, got {self.stage_sigmas}")
 

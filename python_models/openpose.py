@@ -28,6 +28,7 @@ INFO = ModelInfo(
     input="image",
     num_joints=18,
     background=True,
+    limb_fields=True,
     encoding="cmu",
     source="Cao et al., CVPR 2017, section 2",
 )

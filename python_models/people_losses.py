@@ -12,18 +12,11 @@ from torch.nn import functional
 
 import pyposeops
 from pyposeops.skeletons import PafSkeleton
+from python_models.data import LabelledPeople
 from python_models.maps import PartAffinityMaps, TaggedMaps
 
 TAGGED_SIGMA_CELLS = 2.0  # in cells of the map, at every resolution
 TAG_WEIGHT = 1e-3  # of the pull and the push beside the heat maps
-
-
-class LabelledPeople(NamedTuple):
-    """The people of a batch of images, up to N in each."""
-
-    keypoints: Tensor  # (B, N, K, 2), (x, y) in image pixels, centre of the first pixel 0.0
-    visibility: Tensor  # (B, N, K), 0 where a joint is not labelled, and for places without a person
-    counted: Tensor | None = None  # (B, H, W), bool or floating: 1 where all is labelled; None: everywhere
 
 
 class Drawing(NamedTuple):

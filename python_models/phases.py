@@ -4,28 +4,32 @@ A network that is trained in several phases says so by registering with `phases_
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from python_models.data import Batch
+from pyposeops.metrics import crop_accuracy
+from python_models.data import Batch, PeopleBatch
 from python_models.errors import UserError
 from python_models.model_card import ModelCard
-from python_models.objectives import Objective
+from python_models.objectives import LossSettings, Objective
 from python_models.outputs import crop_joints, prediction_of, stages_of
+from python_models.people_objective import people_loss, seen_joints
 from python_models.settings import TrainSettings
+from python_models.zoo import model_info
 
 
 class Step(NamedTuple):
     """What one step of training gives."""
 
     loss: Tensor  # a scalar
-    batch: Batch  # what the network was shown
-    joints: Callable[[], Tensor]  # (N, K, 2) in pixels of these crops; called when figures are due
+    accuracy: Callable[
+        [], Tensor
+    ]  # how well the network does on what it was shown; called when figures are due
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Phase:
     name: str
     epochs: int
     part: nn.Module
-    step: Callable[[nn.Module, Batch, torch.Generator], Step]
+    step: Callable[[nn.Module, Any, torch.Generator], Step]
     trained_stages: int | None = None
     measure: Callable[[Iterable[Batch], Fabric], None] | None = None
 
@@ -61,7 +65,27 @@ class WholeNetwork:
         output = part(batch.crops)
         loss = self.objective(stages_of(output), batch)
         prediction = prediction_of(output, self.card).detach()
-        return Step(loss, batch, lambda: crop_joints(prediction, self.card).coords)
+        return Step(loss, lambda: accuracy_of(crop_joints(prediction, self.card).coords, batch, self.card))
+
+
+def accuracy_of(joints: Tensor, batch: Batch, card: ModelCard) -> Tensor:
+    """The share of labelled joints that lie near, a scalar; joints (N, K, 2) in pixels of the batch's crops."""
+    found = crop_accuracy(joints, batch.keypoints, batch.visibility, size=card.input_size, average="labels")
+    return found.mean.nan_to_num()
+
+
+class WholeImages:
+    """The step of a network that learns from images and their people."""
+
+    def __init__(self, card: ModelCard, settings: TrainSettings) -> None:
+        if replace(settings.loss, tag_weight=LossSettings.tag_weight) != LossSettings():
+            raise UserError(f"loss: {card.model} has a loss of its own, of which tag_weight can be set")
+        self.card, self.tag_weight = card, settings.loss.tag_weight
+
+    def __call__(self, part: nn.Module, batch: PeopleBatch, generator: torch.Generator | None = None) -> Step:
+        maps = part(batch.images)
+        loss = people_loss(maps, batch.people, self.card, self.tag_weight)
+        return Step(loss, lambda: seen_joints(maps, batch.people, self.card))
 
 
 @singledispatch
@@ -70,7 +94,9 @@ def phases_of(network: nn.Module, card: ModelCard, settings: TrainSettings) -> l
 
     Raises: UserError for settings that do not fit the network.
     """
-    return [Phase("", epochs_of(settings, 1)[0], network, WholeNetwork(network, card, settings))]
+    sees_images = model_info(card.model).input == "image"
+    step = WholeImages(card, settings) if sees_images else WholeNetwork(network, card, settings)
+    return [Phase("", epochs_of(settings, 1)[0], network, step)]
 
 
 def epochs_of(settings: TrainSettings, phases: int) -> tuple[int, ...]:

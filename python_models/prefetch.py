@@ -1,13 +1,16 @@
 """Making the next batch while the network works on the present one."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 
-from python_models.data import Batch
+from python_models.data import Batch, PeopleBatch
+
+AnyBatch = TypeVar("AnyBatch", Batch, PeopleBatch)
 
 
-def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+def prefetched(batches: Iterator[AnyBatch], device: torch.device) -> Iterator[AnyBatch]:
     """The same batches; on a GPU each is made one ahead, on a stream of its own.
 
     `batches` makes a batch when it is asked for the next one. What it enqueues (copies of images, crops, targets)
@@ -31,6 +34,6 @@ def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch
         yield batch
 
 
-def _make_on(stream: torch.cuda.Stream, batches: Iterator[Batch]) -> Batch | None:
+def _make_on(stream: torch.cuda.Stream, batches: Iterator[AnyBatch]) -> AnyBatch | None:
     with torch.cuda.stream(stream):
         return next(batches, None)

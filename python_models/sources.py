@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from python_models.data import (
+    NETWORK_SKELETONS,
     AiChallenger,
     Coco,
     CocoKeypoints,
@@ -10,6 +11,7 @@ from python_models.data import (
     Flic,
     GeneratedCrowds,
     GeneratedPeople,
+    ImagePeople,
     LeedsSports,
     LeedsSportsExtended,
     Mpii,
@@ -19,7 +21,9 @@ from python_models.data import (
     Skeleton,
     has_split,
 )
+from python_models.data.image_people import follows
 from python_models.errors import UserError, unknown_name
+from python_models.zoo import model_info
 
 GENERATED, CROWDS = "generated", "crowds"
 # What may stand before the colon of NAME:PATH.
@@ -111,6 +115,19 @@ def _open_published(
     if wanted not in splits and not (path.is_file() and splits):
         raise UserError(f"data {path}: has no people for {wanted!r}; it has {', '.join(splits) or 'none'}")
     return kind(path, images, split=wanted if wanted in splits else splits[0])
+
+
+def as_seen(data: PoseDataset, model: str) -> PoseDataset:
+    """The data as a network of the zoo sees them: person by person, or image by image.
+
+    For networks of whole images the joints become those that the network was published with, where these follow.
+    """
+    info = model_info(model)
+    if info.input == "crop" or isinstance(data, ImagePeople):
+        return data
+    published = NETWORK_SKELETONS.get(info.num_joints)
+    fits = published is not None and follows(published, data.skeleton)
+    return ImagePeople(data, published if fits else None)
 
 
 def check_same_joints(trained: Skeleton, labelled: Skeleton) -> None:

@@ -13,7 +13,7 @@ from python_models.errors import UserError
 from python_models.model_card import ModelCard
 from python_models.objectives import LossSettings
 from python_models.outputs import crop_joints
-from python_models.phases import Phase, Step, epochs_of, phases_of
+from python_models.phases import Phase, Step, accuracy_of, epochs_of, phases_of
 from python_models.settings import TrainSettings
 from python_models.tompson_cascade import (
     NOISE,
@@ -60,7 +60,7 @@ class TompsonSteps:
         """E1."""
         maps = part(batch.crops)
         loss = coarse_loss(maps, batch.keypoints, batch.visibility, input_size=self.size, **self.target)
-        return Step(loss, batch, lambda: crop_joints(maps.detach(), self.card).coords)
+        return Step(loss, lambda: accuracy_of(crop_joints(maps.detach(), self.card).coords, batch, self.card))
 
     def fine(self, part: nn.Module, batch: Batch, generator: torch.Generator) -> Step:
         """E2 at displaced labels; gradients end at the features."""
@@ -70,13 +70,15 @@ class TompsonSteps:
             windows = pyposeops.crop_features(features, centres, self.network.window_px)
         maps = part(windows)
         loss = fine_loss(maps, centres, batch.keypoints, batch.visibility, **self.target)
-        return Step(loss, batch, lambda: self._joints(maps, centres))
+        return Step(loss, lambda: accuracy_of(self._joints(maps, centres), batch, self.card))
 
     def both(self, part: nn.Module, batch: Batch, generator: torch.Generator) -> Step:
         """E1 + 0.1 E2."""
         maps = part(batch.crops)
         losses = cascade_losses(maps, batch.keypoints, batch.visibility, input_size=self.size, **self.target)
-        return Step(losses.joint, batch, lambda: self._joints(maps.fine, maps.centres))
+        return Step(
+            losses.joint, lambda: accuracy_of(self._joints(maps.fine, maps.centres), batch, self.card)
+        )
 
     def _joints(self, windows: Tensor, centres: Tensor) -> Tensor:
         """(N, K, 2) in crop pixels: maxima of the windows."""

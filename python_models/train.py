@@ -15,10 +15,10 @@ from python_models.interrupt import StopRequest
 from python_models.model_card import ModelCard
 from python_models.runtime import start_fabric
 from python_models.settings import TrainSettings
-from python_models.sources import check_same_joints, open_training_data, open_validation_data
+from python_models.sources import as_seen, check_same_joints, open_training_data, open_validation_data
 from python_models.trainer import Trainer
 from python_models.training_state import LAST
-from python_models.zoo import model_info, require_crops
+from python_models.zoo import model_info, require_images
 
 SETTINGS_FILE = "settings.json"
 
@@ -41,7 +41,7 @@ def train(settings: TrainSettings) -> TrainResult:
     Raises:
         UserError: a wrong path, malformed data, or weights that do not fit; before the first step.
     """
-    require_crops(settings.model)
+    require_images(settings.model)
     if not settings.resume and (Path(settings.out) / LAST).exists():
         raise UserError(f"out {settings.out}: holds a run already; resume it, or choose another folder")
     train_data = open_training_data(settings.data, images=settings.images, count=settings.generated_count)
@@ -56,6 +56,8 @@ def train(settings: TrainSettings) -> TrainResult:
 
 def train_on(settings: TrainSettings, train_data: PoseDataset, val_data: PoseDataset | None) -> TrainResult:
     """`train` on data sets that are open already."""
+    train_data = as_seen(train_data, settings.model)
+    val_data = None if val_data is None else as_seen(val_data, settings.model)
     if val_data is not None:
         check_same_joints(train_data.skeleton, val_data.skeleton)
     folder = Path(settings.resume or settings.out)

@@ -3,17 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from pyposeops.metrics import crop_accuracy
 from python_models import refinement_phases as refinement_phases  # registers how its network is trained
 from python_models import tompson_phases as tompson_phases
-from python_models.data import Batch, PackedSamples, PoseDataset, PoseLoader, derived_seed
+from python_models.data import (
+    Batch,
+    ImagePeople,
+    PackedSamples,
+    PeopleBatch,
+    PoseDataset,
+    PoseLoader,
+    derived_seed,
+)
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
 from python_models.model_card import ModelCard
+from python_models.people_scores import find_dataset, score_people
 from python_models.phases import Step, phases_of
 from python_models.prefetch import prefetched
 from python_models.progress import progress_bar
@@ -22,7 +31,8 @@ from python_models.settings import TrainSettings
 from python_models.training_log import TrainingLog
 from python_models.training_state import Position, TrainingState
 
-SELECTING_FIGURE = "PCK@0.2"  # decides which epoch is kept as the best; without it, the latest is
+# The first of these that there is decides which epoch is kept as the best; without any, the latest is.
+SELECTING_FIGURES = ("PCK@0.2", "AP")
 _AUGMENTATION_STREAM, _EXAMPLE_STREAM = 1, 2
 VALIDATION_FIGURES = ("PCK@0.2", "PCK@0.5", "PCKh@0.5", "AP")
 
@@ -137,7 +147,7 @@ class Trainer:
         position.best_score = Position.best_score
         return True
 
-    def _all_batches(self, stop: StopRequest) -> Iterator[Batch]:
+    def _all_batches(self, stop: StopRequest) -> Iterator[Any]:
         """Everybody's batch, augmented as in the epoch to come. May raise Stopped."""
         self.loader.set_epoch(self.state.position.epoch)
         bar = progress_bar(len(self.loader), "measuring", active=self.fabric.is_global_zero, leave=False)
@@ -163,18 +173,14 @@ class Trainer:
             position.step += 1
             self.log.add(step.loss)
             if self.log.is_due(position.step):
-                _, joints, labels, *_ = step.batch
-                accuracy = crop_accuracy(
-                    step.joints(), joints, labels, size=self.card.input_size, average="labels"
-                ).mean.nan_to_num()
-                self.log.show(position, self.global_step, accuracy, rate)
+                self.log.show(position, self.global_step, step.accuracy(), rate)
             if self.stop_agreed(stop):
                 self.log.read_losses(position)
                 return False
         self.log.end_steps(position)
         return True
 
-    def train_step(self, batch: Batch) -> Step:
+    def train_step(self, batch: Batch | PeopleBatch) -> Step:
         """One update."""
         step = self.loss(batch)
         self.fabric.backward(step.loss)
@@ -184,7 +190,7 @@ class Trainer:
             self.state.average.update_parameters(self.state.network)
         return step._replace(loss=step.loss.detach())
 
-    def loss(self, batch: Batch) -> Step:
+    def loss(self, batch: Batch | PeopleBatch) -> Step:
         """The loss of a batch, with the graph behind it."""
         return self.phase.step(self.part, batch, self._generator(self.state.position.step, _EXAMPLE_STREAM))
 
@@ -200,7 +206,7 @@ class Trainer:
         position.history.append({"epoch": position.epoch + 1, **figures})
         self.log.end_epoch(position.history, self.global_step)
         position.epoch, position.step, position.sums = position.epoch + 1, 0, {}
-        score = scores.get(SELECTING_FIGURE, float(position.epoch))
+        score = next((scores[name] for name in SELECTING_FIGURES if name in scores), float(position.epoch))
         if score > position.best_score:
             position.best_score = score
             self.state.save_best(self.folder, self.fabric)
@@ -211,17 +217,17 @@ class Trainer:
         if self.val_data is None:
             return {}
         self._share_buffers()
-        predictions = predict_dataset(
-            self.state.scored_network,
-            self.card,
-            self.val_data,
-            self.fabric,
-            batch_size=self.settings.batch_size,
-            workers=self.settings.workers,
-            flip_test=self.settings.flip_test,
-            stop=stop if self.fabric.world_size == 1 else None,
-        )
-        scores = score_predictions(self.val_data, predictions)
+        options: dict[str, Any] = {
+            "batch_size": self.settings.batch_size,
+            "workers": self.settings.workers,
+            "flip_test": self.settings.flip_test,
+            "stop": stop if self.fabric.world_size == 1 else None,
+        }
+        subject = self.state.scored_network, self.card, self.val_data, self.fabric
+        if isinstance(self.val_data, ImagePeople):
+            scores = score_people(self.val_data, find_dataset(*subject, **options))
+        else:
+            scores = score_predictions(self.val_data, predict_dataset(*subject, **options))
         return {name: scores[name] for name in VALIDATION_FIGURES if name in scores}
 
     def _share_buffers(self) -> None:
@@ -234,7 +240,7 @@ class Trainer:
     def global_step(self) -> int:
         return self.state.position.epoch * len(self.loader) + self.state.position.step
 
-    def make_batch(self, step: int, samples: PackedSamples) -> Batch:
+    def make_batch(self, step: int, samples: PackedSamples) -> Batch | PeopleBatch:
         """Augment and prepare; the draws are a function of seed, epoch, step and process alone."""
         return self.prepare(samples, self._generator(step, _AUGMENTATION_STREAM))
 

@@ -44,6 +44,7 @@ class ModelInfo:
     from_centre: bool = False  # coordinates count from the middle of the crop: -0.5 its left and top edge
     head: Literal["peak", "integral"] = "peak"  # joints are peaks of heat maps, or expectations over them
     background: bool = False  # one map more, the last: where no joint is
+    limb_fields: bool = False  # two maps for each limb besides; built with num_limbs
     encoding: Literal["msra", "unbiased", "udp", "megvii", "cmu"] = "msra"
     refine: str = "auto"  # how peaks are refined; auto takes what belongs to the encoding
     recipe: str = ""  # name of the training settings that it was published with

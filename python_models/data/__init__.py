@@ -10,6 +10,8 @@ from python_models.data.crowds import GeneratedCrowds
 from python_models.data.export import export_coco
 from python_models.data.flic import Flic
 from python_models.data.generated import GeneratedPeople
+from python_models.data.image_people import ImagePeople
+from python_models.data.labelled_people import LabelledPeople, PeopleBatch
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
 from python_models.data.lsp import LeedsSports, LeedsSportsExtended
 from python_models.data.mpii import Mpii
@@ -17,6 +19,7 @@ from python_models.data.packing import PackedSamples
 from python_models.data.photos import read_image
 from python_models.data.posetrack import PoseTrack18
 from python_models.data.prepare import IMAGENET_MEAN, IMAGENET_STD, Batch, BatchPreparer
+from python_models.data.prepare_people import PeoplePreparer
 from python_models.data.published import PublishedDataset
 from python_models.data.records import ImageReadError, PersonRecord, PoseDataset, Sample, Skeleton
 from python_models.data.skeletons import (
@@ -31,6 +34,7 @@ from python_models.data.skeletons import (
     OPENPOSE_25_SKELETON,
     POSETRACK_SKELETON,
     SKELETONS,
+    paf_skeleton,
 )
 
 __all__ = [
@@ -61,11 +65,15 @@ __all__ = [
     "GeneratedClip",
     "GeneratedCrowds",
     "GeneratedPeople",
+    "ImagePeople",
     "ImageReadError",
+    "LabelledPeople",
     "LeedsSports",
     "LeedsSportsExtended",
     "Mpii",
     "PackedSamples",
+    "PeopleBatch",
+    "PeoplePreparer",
     "PersonRecord",
     "PoseDataset",
     "PoseLoader",
@@ -77,5 +85,6 @@ __all__ = [
     "export_coco",
     "find_annotations",
     "has_split",
+    "paf_skeleton",
     "read_image",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from python_models.data.records import Skeleton
 from python_models.errors import UserError
 
 # A half-body box is the joints' box times 1.5; crops already pad every box by 1.25.
@@ -41,6 +42,8 @@ class Augmentation:
         brightness: the gain of all channels is uniform in 1 +- brightness.
         tint: the gain of each channel is multiplied by a uniform draw in 1 +- tint.
         offset: the bias of each channel is uniform in +- offset, in units of the full grey range.
+        translation: whole images move along x and along y by a uniform draw in +- translation, in units of their
+            longer side; one person's crop does not.
 
     Source: Sun, Xiao, Liu and Wang, "Deep High-Resolution Representation Learning for Human Pose
     Estimation", CVPR 2019, section 4.1, and its published code; half body goes back to Wang et al., "MSCOCO
@@ -56,12 +59,13 @@ class Augmentation:
     brightness: float = 0.25
     tint: float = 0.1
     offset: float = 0.05
+    translation: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("rotation_probability", "flip_probability", "half_body_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UserError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("scale", "brightness", "tint"):
+        for name in ("scale", "brightness", "tint", "translation"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise UserError(f"{name}: expected 0 to below 1, got {getattr(self, name)}")
 
@@ -98,6 +102,22 @@ class Augmentation:
             gain=gain * (1.0 + self.tint * (2.0 * uniform[:, 5:8] - 1.0)),
             bias=self.offset * (2.0 * uniform[:, 8:] - 1.0),
         )
+
+    def draw_whole(self, boxes: torch.Tensor, generator: torch.Generator) -> AugmentationDraw:
+        """Draw the values of N whole images, given as boxes (N, 4) xywh; no half bodies, but translations."""
+        nobody = torch.zeros(len(boxes), 1, 2)
+        drawn = self.draw(boxes, nobody, nobody[..., 0], torch.zeros(1, dtype=torch.bool), generator)
+        moved = self.translation * (2.0 * torch.rand(len(boxes), 2, generator=generator) - 1.0)
+        corners = boxes[:, :2] + moved * boxes[:, 2:].amax(1, keepdim=True)
+        return drawn._replace(boxes=torch.cat([corners, boxes[:, 2:]], dim=1))
+
+    def check_mirror(self, skeleton: Skeleton) -> None:
+        """Raise UserError where people with this skeleton cannot be mirrored, but are to be."""
+        if self.flip_probability > 0 and skeleton.one_sided:
+            raise UserError(
+                f"flip_probability: {skeleton.one_sided[0]!r} has no partner on the other side, so mirrored "
+                "people cannot be labelled; set it to 0"
+            )
 
 
 def half_body_boxes(

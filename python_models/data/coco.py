@@ -12,6 +12,7 @@ import numpy as np
 from python_models.data.annotation_file import AnnotationFile, find_annotations
 from python_models.data.photos import PhotoDataset, missing_images
 from python_models.data.records import AREA_OF_BOX, PersonRecord, Skeleton
+from python_models.data.regions import Region
 
 
 class CocoKeypoints(PhotoDataset):
@@ -19,7 +20,8 @@ class CocoKeypoints(PhotoDataset):
 
     People without a labelled joint, crowd regions (`iscrowd`) and boxes without extent are left out, as in
     the published training codes; `left_out` counts them by reason. The file's `num_keypoints` is not used.
-    A missing `area` becomes 0.53 of the box; `head_size` is taken where present.
+    A missing `area` becomes 0.53 of the box; `head_size` is taken where present. The masks (or boxes) of crowds and
+    of people without a labelled joint are `ignored`: whoever looks at whole images does not count them.
 
     Args:
         path: annotation JSON, or a folder as `find_annotations` describes.
@@ -45,6 +47,7 @@ class CocoKeypoints(PhotoDataset):
         file = AnnotationFile(find_annotations(path, split))
         self.annotation_file = file.path
         self.left_out: Counter[str] = Counter()
+        self.ignored: dict[int, list[Region]] = {}
         chosen = choose_category(file, category)
         if skeleton is not None:
             check_joints(file, chosen, skeleton)
@@ -75,6 +78,7 @@ class CocoKeypoints(PhotoDataset):
                 records.append(record)
             else:
                 self.left_out[reason] += 1
+                self.ignored.setdefault(record.image_id, []).append(Region.of(entry))
         if not records:
             counts = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
             raise file.fault(

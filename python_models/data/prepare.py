@@ -70,11 +70,8 @@ class BatchPreparer:
         device: torch.device | str = "cpu",
     ) -> None:
         skeleton = dataset.skeleton
-        if augmentation is not None and augmentation.flip_probability > 0 and skeleton.one_sided:
-            raise UserError(
-                f"flip_probability: {skeleton.one_sided[0]!r} has no partner on the other side, so mirrored "
-                "people cannot be labelled; set it to 0"
-            )
+        if augmentation is not None:
+            augmentation.check_mirror(skeleton)
         self.size, self.convention, self.augmentation = size, convention, augmentation
         self.padding, self.mean, self.std, self.reverse_channels = padding, mean, std, reverse_channels
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 
 from pyposeops import flip_order
 from pyposeops.metrics.keypoint_sets import COCO_17, CROWDPOSE_14
+from python_models.data.regions import Region
 from python_models.errors import UserError
 
 # Spread of human labels around the true joint, as a fraction of sqrt(area), by joint name without its side.
@@ -155,10 +157,14 @@ class ImageReadError(UserError):
 
 
 class PoseDataset(Dataset[Sample]):
-    """Base class: `skeleton`, `records`, and images by record. Subclasses define `load_image`."""
+    """Base class: `skeleton`, `records`, and images by record. Subclasses define `load_image`.
+
+    `ignored` has, by image id, where an image shows people who are not labelled, for data sets that tell.
+    """
 
     skeleton: Skeleton
     records: list[PersonRecord]
+    ignored: Mapping[int, list[Region]] = MappingProxyType({})
 
     def __len__(self) -> int:
         return len(self.records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyposeops.metrics import keypoint_sets
-from pyposeops.skeletons import OPENPOSE_BODY_25, OPENPOSE_COCO_18, PafSkeleton
+from pyposeops.skeletons import OPENPOSE_BODY_25, OPENPOSE_COCO_18, OPENPOSE_MPI_15, PafSkeleton
 from python_models.data.records import Skeleton
 
 
@@ -142,6 +142,15 @@ OPENPOSE_25_SKELETON = _of_network(OPENPOSE_BODY_25)
 NETWORK_SKELETONS = {
     skeleton.num_joints: skeleton for skeleton in (OPENPOSE_18_SKELETON, OPENPOSE_25_SKELETON)
 }
+
+
+def paf_skeleton(skeleton: Skeleton) -> PafSkeleton:
+    """The fields of a skeleton: a published network's for its joints, else one for each limb, in their order."""
+    for published in (OPENPOSE_COCO_18, OPENPOSE_BODY_25, OPENPOSE_MPI_15):
+        if skeleton.joint_names == published.joints:
+            return published
+    return PafSkeleton.of(skeleton.joint_names, skeleton.limbs)
+
 
 SKELETONS = {
     "coco": COCO_SKELETON,

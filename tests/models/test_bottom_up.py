@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pyposeops.skeletons import OPENPOSE_COCO_18
 from python_models.bottom_up import BottomUpEstimator, fit_affines
-from python_models.data import COCO_SKELETON, OPENPOSE_18_SKELETON, GeneratedCrowds, Skeleton
+from python_models.data import COCO_SKELETON, OPENPOSE_18_SKELETON, GeneratedCrowds, Skeleton, paf_skeleton
 from python_models.errors import UserError
-from python_models.map_decoders import decode_maps, paf_skeleton
+from python_models.map_decoders import decode_maps
 from python_models.map_merging import merged_maps, mirror_fields
 from python_models.maps import CompositeFields, PartAffinityMaps, TaggedMaps
 from python_models.model_card import ModelCard, default_card

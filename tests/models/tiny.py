@@ -21,6 +21,7 @@ STILL = Augmentation(
     brightness=0.0,
     tint=0.0,
     offset=0.0,
+    translation=0.0,
 )
 TINY_OPTIONS = {"width": 8, "blocks": [1, 1, 1, 1], "deconv_channels": [8, 8, 8]}
 
