@@ -20,6 +20,7 @@ from python_models import lightweight_openpose as lightweight_openpose
 from python_models import mspn as mspn
 from python_models import openpose as openpose
 from python_models import openpose_body_25 as openpose_body_25
+from python_models import openpose_parts as openpose_parts
 from python_models import personlab as personlab
 from python_models import pifpaf as pifpaf
 from python_models import pose_ae as pose_ae

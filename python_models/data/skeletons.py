@@ -138,9 +138,81 @@ def _of_network(published: PafSkeleton) -> Skeleton:
 OPENPOSE_18_SKELETON = _of_network(OPENPOSE_COCO_18)
 OPENPOSE_25_SKELETON = _of_network(OPENPOSE_BODY_25)
 
+# Simon et al., Hand Keypoint Detection in Single Images, CVPR 2017: the wrist, and each finger from the palm to its
+# tip. Sigmas: Jin et al., Whole-Body Human Pose Estimation in the Wild, ECCV 2020.
+_FINGERS = ("thumb", "index_finger", "middle_finger", "ring_finger", "little_finger")
+OPENPOSE_HAND_SKELETON = Skeleton.from_names(
+    "hand",
+    ["wrist", *(f"{finger}_{place}" for finger in _FINGERS for place in range(1, 5))],
+    [
+        (1 if place == 1 else 4 * finger + place, 4 * finger + place + 1)
+        for finger in range(5)
+        for place in range(1, 5)
+    ],
+    keypoint_sets.WHOLEBODY_133[91:112],
+)
+
+
+def _face_names() -> list[str]:
+    """The 68 points of Sagonas et al., 300 Faces in-the-Wild, ICCV Workshops 2013, and both pupils.
+
+    Points that are each other's mirror image have one number, from the outside inwards and from above downwards.
+    """
+
+    def both(name: str, first: Sequence[int], second: Sequence[int], middle: str | None = None) -> list[str]:
+        right = [f"right_{name}_{number}" for number in first]
+        left = [f"left_{name}_{number}" for number in second]
+        return [*right, *([middle] if middle else []), *left]
+
+    return [
+        *both("jaw", range(8), range(7, -1, -1), "chin"),
+        *both("eyebrow", range(5), range(4, -1, -1)),
+        *(f"nose_bridge_{number}" for number in range(4)),
+        *both("nostril", range(2), range(1, -1, -1), "nose_base"),
+        *both("eye_contour", range(6), (3, 2, 1, 0, 5, 4)),
+        *both("outer_lip", range(3), range(2, -1, -1), "outer_lip_top"),
+        *(
+            "left_outer_lip_3",
+            "left_outer_lip_4",
+            "outer_lip_bottom",
+            "right_outer_lip_4",
+            "right_outer_lip_3",
+        ),
+        *both("inner_lip", range(2), range(1, -1, -1), "inner_lip_top"),
+        *("left_inner_lip_2", "inner_lip_bottom", "right_inner_lip_2"),
+        *("right_pupil", "left_pupil"),
+    ]
+
+
+def _face_links() -> list[tuple[int, int]]:
+    """Lines from point to point; eyes and lips are closed."""
+    open_lines, closed = (
+        ((0, 17), (17, 22), (22, 27), (27, 31), (31, 36)),
+        ((36, 42), (42, 48), (48, 60), (60, 68)),
+    )
+    links = [(a, a + 1) for first, end in (*open_lines, *closed) for a in range(first, end - 1)]
+    links += [(end - 1, first) for first, end in closed]
+    return [(a + 1, b + 1) for a, b in links]
+
+
+# Cao et al., OpenPose, TPAMI 2021: 70 points. Sigmas: Jin et al., ECCV 2020; the pupils, which they lack, have those
+# of the eyes in COCO.
+OPENPOSE_FACE_SKELETON = Skeleton.from_names(
+    "face",
+    _face_names(),
+    _face_links(),
+    (*keypoint_sets.WHOLEBODY_133[23:91], *keypoint_sets.COCO_17[1:3]),
+)
+
 # Of networks whose joints are no set's, by their number.
 NETWORK_SKELETONS = {
-    skeleton.num_joints: skeleton for skeleton in (OPENPOSE_18_SKELETON, OPENPOSE_25_SKELETON)
+    skeleton.num_joints: skeleton
+    for skeleton in (
+        OPENPOSE_18_SKELETON,
+        OPENPOSE_25_SKELETON,
+        OPENPOSE_HAND_SKELETON,
+        OPENPOSE_FACE_SKELETON,
+    )
 }
 
 

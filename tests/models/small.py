@@ -53,6 +53,7 @@ SMALL: dict[str, Small] = {
     "mspn2": Small({**_RESNET, "channels": 8}),
     "openpose_body_coco": Small({"width": 4, "num_limbs": 2, "stages": 3}),
     "openpose_body_25": Small({"width": 4, "num_limbs": 2, "stages": (2, 2)}),
+    "openpose_hand": Small({"width": 4, "stages": 3}),
     "pose_ae_hourglass4": Small({"features": 16, "increase": 4, "stacks": 2}, (64, 128)),
     "higherhrnet_w32": Small({"width": 4, "blocks": 1, "exchanges": (1, 1, 1)}),
     "centernet_res18": Small({**_RESNET, "channels": 8, "hidden": 8}),
