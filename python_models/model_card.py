@@ -117,7 +117,11 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ModelCard":
-        return cls(**{**content, "skeleton": Skeleton(**content["skeleton"])})
+        """What `to_dict` gave; raises UserError for fields that this version does not know."""
+        try:
+            return cls(**{**content, "skeleton": Skeleton(**content["skeleton"])})
+        except (TypeError, KeyError) as error:
+            raise UserError(f"checkpoint: its card is not one of this version ({error})") from error
 
 
 def default_card(model: str, skeleton: Skeleton | None = None) -> ModelCard:

@@ -124,6 +124,8 @@ class TrainSettings:
             raise UserError(f"sigma_px: expected a number above 0, got {self.sigma_px}")
         if self.final_std is not None and not self.final_std > 0:
             raise UserError(f"final_std: expected a number above 0, got {self.final_std}")
-        for name in ("workers", "warmup_steps", "weight_decay", "crops_per_person"):
-            if getattr(self, name) < 0:
+        for name in ("workers", "warmup_steps", "weight_decay", "momentum", "crops_per_person"):
+            if not getattr(self, name) >= 0:
                 raise UserError(f"{name}: expected at least 0, got {getattr(self, name)}")
+        if self.ema_decay is not None and not 0 <= self.ema_decay <= 1:
+            raise UserError(f"ema_decay: expected 0 to 1, got {self.ema_decay}")

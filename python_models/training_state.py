@@ -1,5 +1,6 @@
 """What a training run is at one moment, and bringing it to disk and back."""
 
+import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class TrainingState:
         if "position" not in content:
             raise UserError(f"checkpoint {folder / LAST}: not a training state, there is nothing to resume")
         card = replace(ModelCard.from_dict(content["card"]), trained_stages=self.card.trained_stages)
-        if card != self.card or (content["average"] is None) != (self.ema_decay is None):
+        if _as_json(card) != _as_json(self.card) or (content["average"] is None) != (self.ema_decay is None):
             raise UserError(
                 f"checkpoint {folder / LAST}: made with other settings of the model; resume with its own"
             )
@@ -104,6 +105,11 @@ class TrainingState:
         fabric.strategy.precision.load_state_dict(content["precision"])
         self.position = Position(**content["position"])
         _set_random_state(content["random_state"], fabric.device)
+
+
+def _as_json(card: ModelCard) -> str:
+    """For comparison: options that came from a settings.json have lists where Python's had tuples."""
+    return json.dumps(card.to_dict(), sort_keys=True)
 
 
 def _random_state(device: torch.device) -> dict[str, Tensor]:

@@ -22,6 +22,14 @@ def test_a_checkpoint_of_ours_knows_its_model(tmp_path: Path):
     assert torch.equal(loaded.final_layer.weight, network.final_layer.weight)
 
 
+def test_a_card_of_another_version_is_told_in_a_sentence(tmp_path: Path):
+    card = ModelCard("pose_resnet18", (64, 32), DOTS)
+    for content in (card.to_dict() | {"depth_map": True}, {"model": "pose_resnet18"}):
+        save_checkpoint(tmp_path / "w.pt", {"card": content, "state_dict": {}})
+        with pytest.raises(UserError, match="its card is not one of this version"):
+            load_model(tmp_path / "w.pt")
+
+
 def test_foreign_weights_need_the_name_of_their_model(tmp_path: Path):
     torch.save(default_card("pose_resnet18").create().state_dict(), tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"does not name its model; pass it with --model"):

@@ -1,5 +1,6 @@
 """A run learns, can be stopped anywhere, and goes on as if it had not been."""
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from python_models.checkpoints import read_checkpoint
 from python_models.data import GeneratedPeople, PersonRecord
 from python_models.errors import UserError
 from python_models.interrupt import StopRequest
-from python_models.train import TrainResult, train_on
+from python_models.train import SETTINGS_FILE, TrainResult, train_on
 from python_models.training_state import BEST, LAST
 from tests.models.tiny import STILL, TINY_OPTIONS, Dots, tiny_settings
 
@@ -151,6 +152,22 @@ def test_resuming_with_another_model_is_refused(tmp_path: Path, whole: TrainResu
     changed = tiny_settings(tmp_path, resume=str(whole.folder), **{**CHANGES, "sigma_px": 2.0})
     with pytest.raises(UserError, match="made with other settings of the model"):
         train_on(changed, Dots(20), None)
+
+
+def test_a_run_from_python_goes_on_from_its_settings_file(tmp_path: Path):
+    options = {**TINY_OPTIONS, "deconv_channels": (8, 8, 8)}  # JSON makes a list of it
+    train_on(tiny_settings(tmp_path, options=options, epochs=1), Dots(8), None)
+    read = json.loads((tmp_path / SETTINGS_FILE).read_text())["options"]
+    resumed = train_on(tiny_settings(tmp_path, options=read, resume=str(tmp_path)), Dots(8), None)
+    assert len(resumed.history) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("momentum", -1.0), ("ema_decay", 2.0), ("weight_decay", float("nan"))]
+)
+def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: float):
+    with pytest.raises(UserError, match=f"{name}: expected"):
+        tiny_settings(tmp_path, **{name: value})
 
 
 def test_validation_people_must_have_the_same_joints(tmp_path: Path):
