@@ -12,7 +12,7 @@ from torch import nn
 from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
 from python_models.bottom_up import Resize
 from python_models.data import ImagePeople, PersonRecord, PoseDataset, PoseLoader
-from python_models.errors import UserError
+from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
 from python_models.files import save_json
 from python_models.interrupt import StopRequest
@@ -262,6 +262,9 @@ def evaluate(
     for name, limits in (("pck_thresholds", pck_thresholds), ("pdj_thresholds", pdj_thresholds)):
         if not limits or any(not limit > 0 for limit in limits):
             raise UserError(f"{name}: expected numbers above 0, got {list(limits)}")
+    require_positive(generated_count=generated_count, batch_size=batch_size)
+    if workers < 0:
+        raise UserError(f"workers: expected at least 0, got {workers}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
     if model is not None:
         dataset = as_seen(dataset, model)

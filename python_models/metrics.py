@@ -43,5 +43,6 @@ def complete_annotations(ground_truth: dict[str, Any], records: Iterable[PersonR
     areas = {record.annotation_id: record.area for record in records}
     for entry in ground_truth["annotations"]:
         entry.setdefault("iscrowd", 0)
-        entry.setdefault("area", areas.get(entry["id"], 0.0))
+        if entry.get("area") is None:
+            entry["area"] = areas.get(entry["id"], 0.0)
         entry.setdefault("num_keypoints", sum(value > 0 for value in entry.get("keypoints", [])[2::3]))

@@ -19,7 +19,7 @@ from python_models.boxes import AUTO, WHOLE, ImageTask, find_tasks
 from python_models.data import ImageReadError, read_image
 from python_models.detector import Detector
 from python_models.drawings import Drawings
-from python_models.errors import UserError
+from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
 from python_models.evaluate import coco_result
 from python_models.files import save_json
@@ -101,6 +101,7 @@ def predict(
     Returns:
         What predictions.json holds: one COCO result per person, with `file_name`, `bbox` and for videos `frame`.
     """
+    require_positive(batch_size=batch_size)
     network, card = load_model(weights, model=model)
     way = method_for(method, card.model)
     if not way.needs_boxes and (detector is not None or boxes not in (AUTO, WHOLE)):

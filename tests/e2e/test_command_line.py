@@ -148,6 +148,12 @@ def test_wrong_input_is_one_sentence(
         "--weights",
     ]
     assert "no such file" in fails([*evaluate, str(tmp_path / "w.pt")], capsys)
+    assert "generated_count: expected 1" in fails([*evaluate, "w.pt", "--generated-count", "0"], capsys)
+    assert "workers: expected at least 0" in fails([*evaluate, "w.pt", "--workers", "-1"], capsys)
+    generate = ["generate", "--out", str(tmp_path / "never"), "--train-count", "4"]
+    assert "val_count: expected 1 or more" in fails([*generate, "--val-count", "0"], capsys)
+    predict = ["predict", "--images", str(people), "--weights", str(run / "best.pt"), "--batch-size", "0"]
+    assert "batch_size: expected 1 or more" in fails([*predict, "--out", str(tmp_path / "never")], capsys)
     assert not (tmp_path / "never").exists()
 
 

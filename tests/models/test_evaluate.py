@@ -69,6 +69,19 @@ def test_predictions_are_scored_joint_by_joint():
     assert scores["people"] == 3
 
 
+def test_an_area_that_the_file_leaves_empty_is_that_of_the_box(monkeypatch: pytest.MonkeyPatch):
+    people = GeneratedPeople(5, 3)
+    truth = np.stack([person.keypoints for person in people.records]).astype(np.float64)
+    found = Predictions(truth + 2.0, np.ones(truth.shape[:2]), np.ones(3, dtype=bool))
+    expected = score_predictions(people, found)["AP"]
+    content = people.to_coco()
+    for entry in content["annotations"]:
+        entry["area"] = None
+    content["annotations"].append({**content["annotations"][0], "id": 99, "iscrowd": 1})
+    monkeypatch.setattr(people, "to_coco", lambda: content)
+    assert score_predictions(people, found)["AP"] == expected
+
+
 def test_longer_side_of_the_box_as_the_unit_of_pck():
     people = GeneratedPeople(5, 4)
     truth = np.stack([person.keypoints for person in people.records]).astype(np.float64)
