@@ -98,13 +98,22 @@ class Objective:
                 raise UserError(
                     f"loss.{name}: {self.card.model} has {len(stages)} stages, got {len(given)} values"
                 )
-        hardest = {index % len(stages) for index in self.settings.hardest_stages}
+        hardest = self._mined_stages(len(stages))
         weights = self.settings.stage_weights or (1.0,) * len(stages)
         losses = [
             weight * self._stage(output, index, batch, mined=index in hardest)
             for index, (weight, output) in enumerate(zip(weights, stages, strict=True))
         ]
         return torch.stack(losses).sum()
+
+    def _mined_stages(self, count: int) -> set[int]:
+        """Which of `count` stages learn from their hardest joints alone."""
+        settings = self.settings
+        if settings.hardest_joints and any(not -count <= index < count for index in settings.hardest_stages):
+            raise UserError(
+                f"loss.hardest_stages: {self.card.model} has {count} stages, got {list(settings.hardest_stages)}"
+            )
+        return {index % count for index in settings.hardest_stages} if settings.hardest_joints else set()
 
     def _stage(self, output: Tensor, index: int, batch: Batch, *, mined: bool) -> Tensor:
         top_k = self.settings.hardest_joints if mined else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +69,9 @@ class Augmentation:
         for name in ("scale", "brightness", "tint", "translation"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise UserError(f"{name}: expected 0 to below 1, got {getattr(self, name)}")
+        for name in ("rotation_deg", "offset"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{name}: expected 0 or more, got {getattr(self, name)}")
 
     def draw(
         self,

@@ -96,3 +96,6 @@ def test_probabilities_are_checked(name):
 def test_ranges_are_checked():
     with pytest.raises(ValueError, match=r"scale: expected 0 to below 1, got 1\.0"):
         Augmentation(scale=1.0)
+    for name, value in (("rotation_deg", -5.0), ("offset", -0.1), ("rotation_deg", float("nan"))):
+        with pytest.raises(ValueError, match=f"{name}: expected 0 or more, got {value}"):
+            Augmentation(**{name: value})

@@ -55,6 +55,10 @@ def test_the_hardest_joints_count_in_the_chosen_stages(batch, generator, monkeyp
     got = Objective(LossSettings(hardest_joints=2), card(monkeypatch))(stages, batch)
     first, second = (mse(maps, target(batch, 2.0), batch) for maps in stages)
     torch.testing.assert_close(got, first.mean() + second.topk(2, dim=1).values.mean())
+    for stages_named in ((2,), (0, -3)):
+        settings = LossSettings(hardest_joints=2, hardest_stages=stages_named)
+        with pytest.raises(UserError, match=r"loss\.hardest_stages: made_up has 2 stages, got \["):
+            Objective(settings, card(monkeypatch))(stages, batch)
 
 
 def test_a_background_is_one_minus_the_joints(batch, generator, monkeypatch):
