@@ -20,6 +20,7 @@ from python_models.generate import generate
 from python_models.predict import predict
 from python_models.recipes import format_recipes, recipe_settings
 from python_models.settings import TrainSettings
+from python_models.track import track
 from python_models.train import SETTINGS_FILE, train
 from python_models.zoo import list_models
 
@@ -48,6 +49,7 @@ def show_recipes(pattern: str = "*") -> None:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
+    "track": track,
     "export": export,
     "demo": demo,
     "generate": generate,
@@ -79,7 +81,12 @@ def build_parser() -> Parser:
             command.add_argument(
                 "--images", nargs="+", type=str, required=True, help="image files or folders"
             )
-        command.add_function_arguments(function, skip={"images"} if function is predict else None)
+        if function is track:
+            command.add_argument(
+                "video", type=str, help="video file, or folder of images in the order of their names"
+            )
+        given = {predict: {"images"}, track: {"video"}}.get(function)
+        command.add_function_arguments(function, skip=given)
         commands.add_subcommand(name, command, help=(function.__doc__ or "").splitlines()[0])
     return parser
 

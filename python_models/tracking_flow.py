@@ -25,7 +25,8 @@ _RETURN_PX = 2.0  # a point that comes back farther from its start was covered, 
 _ALIKE = 25.0  # grey levels: a point whose surroundings change more was covered too
 _SURROUNDINGS = (5, 5)
 _LK_WINDOW, _LK_LEVELS = (21, 21), 3
-# A cut: of this many corners of the picture, at most this share comes back.
+# A cut: most of the picture changes by so many grey levels, and of its corners at most this share comes back.
+_CHANGED, _CHANGED_SHARE = 16, 0.4
 _CORNERS, _CORNER_QUALITY, _CORNER_SPACING = 200, 0.02, 8.0
 _CUT_SHARE = 0.25
 
@@ -53,7 +54,7 @@ class Flow(ABC):
         """Whether the next frame shows another scene."""
 
 
-def flow_between(before: Image, after: Image, method: str = "dis_fast") -> Flow:
+def flow_between(before: Image, after: Image, method: str = "dis_medium") -> Flow:
     """The motion between two frames.
 
     Args:
@@ -91,7 +92,7 @@ class _Searched(Flow):
 
     def __init__(self, before: Image, after: Image) -> None:
         self.first, self.second = _grey(before), _grey(after)
-        self._smooth = [cv2.blur(picture, _SURROUNDINGS)[..., None] for picture in (self.first, self.second)]
+        self._smooth = [cv2.blur(picture, _SURROUNDINGS) for picture in (self.first, self.second)]
         # Pixel centres are whole numbers: a point x of the frame lies at (x + 0.5) * scale - 0.5 of the picture.
         self._scale = np.array(self.first.shape[::-1], np.float32) / np.array(before.shape[1::-1], np.float32)
 
@@ -110,6 +111,9 @@ class _Searched(Flow):
 
     @property
     def is_cut(self) -> bool:
+        changed = cv2.absdiff(*self._smooth) > _CHANGED
+        if changed.mean() < _CHANGED_SHARE:  # somebody moves fast before a scene that stays
+            return False
         corners = cv2.goodFeaturesToTrack(self.first, _CORNERS, _CORNER_QUALITY, _CORNER_SPACING)
         if corners is None:  # nothing to be seen, and nothing to be lost
             return False
@@ -122,7 +126,7 @@ class _Searched(Flow):
         back = self.step(there, forward=False)
         returned = np.hypot(*(back - points).T) < _RETURN_PX
         was, is_now = (
-            _sample(picture, at) for picture, at in zip(self._smooth, (points, there), strict=True)
+            _sample(picture[..., None], at) for picture, at in zip(self._smooth, (points, there), strict=True)
         )
         return Moved(there, found & returned & (np.abs(is_now - was)[:, 0] < _ALIKE))
 

@@ -14,7 +14,7 @@ from python_models.tracking_flow import flow_between
 from python_models.tracks import FrameTracks, posetrack_content
 
 
-def tracked(clip: GeneratedClip, flow: str = "dis_fast", *, noise: float, options=None, **found_options):
+def tracked(clip: GeneratedClip, flow: str = "dis_medium", *, noise: float, options=None, **found_options):
     """Results file of a tracker that is shown noisy poses."""
     tracker, before, results = PoseTracker(clip.skeleton.sigmas, **(options or {})), None, []
     for frame, found in enumerate(noisy_poses(clip, noise, **found_options)):
