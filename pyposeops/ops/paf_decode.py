@@ -12,12 +12,13 @@ from pyposeops import _core
 from pyposeops._library import accepts_numpy, choice, register
 from pyposeops.skeletons import PafSkeleton
 
-PafRefine = Literal["centroid", "none"]
+PafRefine = Literal["centroid", "quarter", "none"]
 PafSampling = Literal["bilinear", "bicubic"]
-PafAssembly = Literal["global", "sequential"]
-_REFINES = {"none": 0, "centroid": 1}
-_SAMPLINGS = {"bilinear": 0, "bicubic": 1}  # enum class PafSampling in csrc/ops/paf_decode/paf_decode_math.h
-_ASSEMBLIES = {"global": 0, "sequential": 1}  # enum class PafAssembly in csrc/ops/paf_decode/paf_decode.h
+PafAssembly = Literal["global", "sequential", "hungarian"]
+# enum classes PafRefine and PafSampling in csrc/ops/paf_decode/paf_decode_math.h
+_REFINES = {"none": 0, "centroid": 1, "quarter": 2}
+_SAMPLINGS = {"bilinear": 0, "bicubic": 1}
+_ASSEMBLIES = {"global": 0, "sequential": 1, "hungarian": 2}  # enum class PafAssembly in paf_decode.h
 _MAX_UPSAMPLING = 8  # kMaxUpsampling
 _MAX_PEAKS = 255  # kMaxPafPeaks
 _MAX_JOINTS = 63  # bits of `uncounted`, a signed number
@@ -87,8 +88,8 @@ def _kernel(
     thresholds: list[float],
     sampling: int,
     include_end: bool,
-    centroid: bool,
-    sequential: bool,
+    refine: int,
+    assembly: int,
     max_peaks: int,
     max_people: int,
     min_joints: int,
@@ -106,13 +107,13 @@ def _kernel(
         near_distance,
         bool(sampling),
         include_end,
-        centroid,
+        refine,
         lists,
     )
     if heatmaps.is_cuda:
         lists = _on_cpu(lists)
     people = _allocate(heatmaps if not heatmaps.is_cuda else lists[0], joints, max_people)
-    _core.paf_people(lists, limbs, uncounted, sequential, min_joints, min_score, *people)
+    _core.paf_people(lists, limbs, uncounted, assembly, min_joints, min_score, *people)
     if heatmaps.is_cuda:
         keypoints, scores, counts = people
         return keypoints.to(heatmaps.device), scores.to(heatmaps.device), counts.to(heatmaps.device)
@@ -129,8 +130,8 @@ def _fake(
     thresholds: list[float],
     sampling: int,
     include_end: bool,
-    centroid: bool,
-    sequential: bool,
+    refine: int,
+    assembly: int,
     max_peaks: int,
     max_people: int,
     min_joints: int,
@@ -140,7 +141,7 @@ def _fake(
 
 _decode_op = register(
     "paf_decode(Tensor heatmaps, Tensor pafs, int joints, int[] limbs, int uncounted, int upsampling, "
-    "float[] thresholds, int sampling, bool include_end, bool centroid, bool sequential, int max_peaks, "
+    "float[] thresholds, int sampling, bool include_end, int refine, int assembly, int max_peaks, "
     "int max_people, int min_joints) -> (Tensor keypoints, Tensor scores, Tensor counts)",
     _kernel,
     _fake,
@@ -173,8 +174,9 @@ def paf_decode(
     half pixel centres): fine pixel i lies at (i + 0.5) / upsampling - 0.5 of the map. A joint may be where a fine
     pixel is above ``heatmap_threshold`` and none of its eight neighbours is larger; of equal neighbours the first in
     row-major order counts. Its score is that value, its position with ``refine="centroid"`` the mean of the positive
-    values in 7 x 7 fine pixels, weighted with them. The enlarged map is never made: fine pixels are computed where
-    their map pixels allow a value above the threshold, and nowhere else, which gives the same peaks. The
+    values in 7 x 7 fine pixels, weighted with them; with ``"quarter"`` 0.25 fine pixels towards the larger neighbour
+    on each axis, as in :func:`pyposeops.heatmap_decode`. The enlarged map is never made: fine pixels are computed
+    where their map pixels allow a value above the threshold, and nowhere else, which gives the same peaks. The
     ``max_peaks`` largest of a joint remain.
 
     **Limbs.** Between two peaks d = (dx, dy) apart the field is read at N = round(sqrt(5 max(|dx|, |dy|))) points,
@@ -185,13 +187,14 @@ def paf_decode(
 
     **People.** ``assembly="global"``: the limbs of all kinds in falling order of score + 0.1 (both peaks' scores), of
     equal ones by limb and peaks. A limb between two free peaks starts a person, one to a free peak adds it if the
-    person lacks that joint, one between two people merges them if they have no joint in common.
-    ``"sequential"``: kind after kind as the skeleton lists them, each peak once per kind, the strongest first; a limb
-    adds to or replaces in the person of its first peak, or starts one; people never merge, and limbs in
-    ``skeleton.extra`` only fill empty places. A person's score is the sum of their peaks' and limbs' scores. People
-    with fewer than ``min_joints`` joints, or less than ``min_score`` per joint, are left out. Joints in
-    ``skeleton.uncounted`` do not count, and a person that has some of them needs five others, unless nobody would
-    be left.
+    person lacks that joint, one between two people merges them if they have no joint in common. ``"sequential"``:
+    kind after kind as the skeleton lists them, each peak once per kind, the strongest first; a limb adds to or
+    replaces in the person of its first peak, or starts one; people never merge, and limbs in ``skeleton.extra`` only
+    fill empty places. ``"hungarian"`` is the same, with those pairs of a kind that sum to the largest score while
+    each peak has one partner at most (an infinite score counts 1e100). A person's score is the sum of their peaks'
+    and limbs' scores. People with fewer than ``min_joints`` joints, or less than ``min_score`` per joint, are left
+    out. Joints in ``skeleton.uncounted`` do not count, and a person that has some of them needs five others, unless
+    nobody would be left.
 
     Args:
         heatmaps: (B, C, H, W), float32, float64, float16 or bfloat16, any strides; the first K channels are the
@@ -203,12 +206,12 @@ def paf_decode(
         heatmap_threshold: a peak is above it. 0.05 for COCO, 0.3 to 0.6 for MPI in the published code.
         paf_threshold: see above.
         paf_ratio: 0 up to, not including, 1.
-        refine: "centroid" or "none".
+        refine: "centroid", "quarter" or "none".
         sampling: "bilinear", between the field's pixels at the exact point; or "bicubic", the enlarged field at the
             fine pixel nearest to it, as published.
         include_end: read the field at the second peak too.
         near_distance: in fine pixels; by default sqrt(width * height) / 150 of the enlarged map.
-        assembly: "global" or "sequential".
+        assembly: "global", "sequential" or "hungarian".
         min_joints: at least 1.
         min_score: see above.
         max_peaks: P, 1 to 255.
@@ -241,8 +244,9 @@ def paf_decode(
                  [3., 8., 1.]]])
 
     Source: Cao, Hidalgo, Simon, Wei, Sheikh, "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity
-    Fields", TPAMI 2021, section 3; the constants, the centroid and the global order are those of its published code,
-    which overlooks ties, and peaks on the border, and keeps the first ``max_peaks`` in raster order.
+    Fields", TPAMI 2021, section 3; one assignment per limb: the same authors, CVPR 2017, section 2.4. The constants,
+    the centroid and the global order are those of its published code, which overlooks ties, and peaks on the border,
+    and keeps the first ``max_peaks`` in raster order.
     """
     refinement = choice(refine, _REFINES, "refine")
     sampled = choice(sampling, _SAMPLINGS, "sampling")
@@ -295,8 +299,8 @@ def paf_decode(
             [float(threshold) for threshold in thresholds.values()],
             sampled,
             include_end,
-            bool(refinement),
-            bool(assembled),
+            refinement,
+            assembled,
             max_peaks,
             max_people,
             min_joints,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pyposeops.reference.tag_grouping import assign
 from pyposeops.skeletons import PafSkeleton
 
 CUBIC_A = -0.75
@@ -17,6 +19,7 @@ FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
 NEAR_SCORE = 1e-6
 PEAK_SHARE = 0.1
 FEW_COUNTED = 4
+MOST_OF_A_LIMB = 1e100
 
 
 def paf_decode(
@@ -119,12 +122,15 @@ def find_peaks(fine: Tensor, threshold: float, refine: str, max_peaks: int) -> T
     y, x = is_peak.nonzero(as_tuple=True)
     order = fine[y, x].argsort(descending=True, stable=True)[:max_peaks]
     y, x = y[order], x[order]
-    points = [
-        centroid(fine, int(a), int(b)) if refine == "centroid" else (float(a), float(b))
-        for a, b in zip(x, y, strict=True)
-    ]
+    rule = {"centroid": centroid, "quarter": quarter, "none": whole}[refine]
+    points = [rule(fine, int(a), int(b)) for a, b in zip(x, y, strict=True)]
     positions = torch.tensor(points, dtype=torch.float64).reshape(-1, 2).to(fine.dtype)
     return torch.cat([positions, fine[y, x][:, None]], dim=1)
+
+
+def whole(fine: Tensor, x: int, y: int) -> tuple[float, float]:
+    """The pixel itself."""
+    return float(x), float(y)
 
 
 def centroid(fine: Tensor, x: int, y: int) -> tuple[float, float]:
@@ -139,6 +145,17 @@ def centroid(fine: Tensor, x: int, y: int) -> tuple[float, float]:
     rows = torch.arange(window.shape[0], dtype=torch.float64) + top
     columns = torch.arange(window.shape[1], dtype=torch.float64) + left
     return float((window * columns).sum()) / total, float((window * rows[:, None]).sum()) / total
+
+
+def quarter(fine: Tensor, x: int, y: int) -> tuple[float, float]:
+    """A quarter of a pixel towards the larger neighbour; not from the first two and the last row or column."""
+    height, width = fine.shape
+    if not (1 < x < width - 1 and 1 < y < height - 1):
+        return float(x), float(y)
+    right, left, below, above = (
+        float(fine[b, a]) for a, b in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1))
+    )
+    return x + 0.25 * ((right > left) - (right < left)), y + 0.25 * ((below > above) - (below < above))
 
 
 def limb_scores(
@@ -215,7 +232,29 @@ def assemble(edges: list[Edge], peaks: list[Tensor], skeleton: PafSkeleton, asse
     value = {(joint, i): float(peak[2]) for joint, found in enumerate(peaks) for i, peak in enumerate(found)}
     if assembly == "global":
         return _assemble_globally(edges, value, skeleton)
-    return _assemble_in_sequence(edges, peaks, value, skeleton)
+    pairs_of = {"sequential": _strongest, "hungarian": _largest_sum}[assembly]
+    return _assemble_in_sequence(edges, peaks, value, skeleton, pairs_of)
+
+
+def _strongest(edges: list[Edge], firsts: int, seconds: int) -> list[Edge]:
+    """One after the other, those whose peaks are both free."""
+    kept: list[Edge] = []
+    for edge in edges:
+        if all(edge[1] != other[1] and edge[2] != other[2] for other in kept):
+            kept.append(edge)
+    return kept
+
+
+def _largest_sum(edges: list[Edge], firsts: int, seconds: int) -> list[Edge]:
+    """Those of the one-to-one pairing of all peaks whose scores sum to the most; a pair without an edge has 0."""
+    score = {(i, j): min(s, MOST_OF_A_LIMB) for _, i, j, s in edges}
+    if firsts <= seconds:
+        partner = assign(firsts, seconds, lambda i, j: (-score.get((i, j), 0.0), 0.0))
+        chosen = set(enumerate(partner))
+    else:
+        partner = assign(seconds, firsts, lambda j, i: (-score.get((i, j), 0.0), 0.0))
+        chosen = {(i, j) for j, i in enumerate(partner)}
+    return [edge for edge in edges if edge[1:3] in chosen]
 
 
 def _assemble_globally(edges: list[Edge], value: Values, skeleton: PafSkeleton) -> list[Person]:
@@ -254,7 +293,11 @@ def _assemble_globally(edges: list[Edge], value: Values, skeleton: PafSkeleton) 
 
 
 def _assemble_in_sequence(
-    edges: list[Edge], peaks: list[Tensor], value: Values, skeleton: PafSkeleton
+    edges: list[Edge],
+    peaks: list[Tensor],
+    value: Values,
+    skeleton: PafSkeleton,
+    pairs_of: Callable[[list[Edge], int, int], list[Edge]],
 ) -> list[Person]:
     people: list[Person] = []
     owner: dict[tuple[int, int], Person] = {}
@@ -272,11 +315,8 @@ def _assemble_in_sequence(
                 if (joint, i) not in owner:
                     start({joint: i}, value[joint, i])
             continue
-        used: set[tuple[str, int]] = set()
-        for _, i, j, score in sorted((e for e in edges if e[0] == limb), key=lambda e: (-e[3], e[1], e[2])):
-            if ("a", i) in used or ("b", j) in used:
-                continue
-            used |= {("a", i), ("b", j)}
+        own = sorted((e for e in edges if e[0] == limb), key=lambda e: (-e[3], e[1], e[2]))
+        for _, i, j, score in pairs_of(own, len(peaks[a]), len(peaks[b])):
             first, second = owner.get((a, i)), owner.get((b, j))
             if limb in skeleton.extra:
                 for person, other, joint, peak in ((first, second, b, j), (second, first, a, i)):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import pyposeops
 from benchmarks.planted_people import STRIDE, Planted, connected, crowd, render
 from pyposeops import reference
+from pyposeops.reference.paf_decode import find_peaks, limb_scores
 from pyposeops.skeletons import OPENPOSE_BODY_25, OPENPOSE_COCO_18, OPENPOSE_MPI_15, PafSkeleton
 from tests.op_contract import ISAS, assert_same, layouts, run_under_isa
 
@@ -38,6 +39,7 @@ def check(
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "sequential": {"assembly": "sequential"},
+    "hungarian": {"assembly": "hungarian", "refine": "quarter"},
     "bicubic": {"sampling": "bicubic", "include_end": True},
     "pixels": {"refine": "none", "near_distance": 12.0},
     "few peaks": {"max_peaks": 7, "max_people": 3, "min_joints": 1, "min_score": 0.0},
@@ -111,11 +113,11 @@ def random_maps(seed: int, size: tuple[int, int], kind: str, batch: int) -> tupl
             "heatmap_threshold": st.sampled_from([-0.1, 0.05, 0.3]),
             "paf_threshold": st.sampled_from([-2.0, 0.05]),
             "paf_ratio": st.sampled_from([0.0, 0.5, 0.95]),
-            "refine": st.sampled_from(["centroid", "none"]),
+            "refine": st.sampled_from(["centroid", "quarter", "none"]),
             "sampling": st.sampled_from(["bilinear", "bicubic"]),
             "include_end": st.booleans(),
             "near_distance": st.sampled_from([None, 0.0, 5.0]),
-            "assembly": st.sampled_from(["global", "sequential"]),
+            "assembly": st.sampled_from(["global", "sequential", "hungarian"]),
             "min_joints": st.integers(1, 3),
             "min_score": st.sampled_from([-1.0, 0.4]),
             "max_peaks": st.sampled_from([1, 3, 20]),
@@ -144,7 +146,9 @@ def distances(
 @pytest.mark.parametrize(
     "skeleton", [OPENPOSE_COCO_18, OPENPOSE_BODY_25, OPENPOSE_MPI_15], ids=["18", "25", "15"]
 )
-@pytest.mark.parametrize("options", [{}, {"assembly": "sequential"}, {"sampling": "bicubic"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"assembly": "sequential"}, {"assembly": "hungarian"}, {"sampling": "bicubic"}], ids=str
+)
 def test_people_far_apart_come_back(skeleton: PafSkeleton, options: dict[str, Any]):
     generator = torch.Generator().manual_seed(0)
     joints = torch.rand(6, len(skeleton.joints), 2, generator=generator) * 110 + 12
@@ -195,6 +199,73 @@ def test_of_more_peaks_than_places_the_largest_stay():
     found = pyposeops.paf_decode(heatmaps, pafs, CHAIN, max_peaks=1, **options)
     assert found.keypoints[0, 0, 0, 2] == pytest.approx(0.9)
     check(heatmaps, pafs, CHAIN, max_peaks=2, **options)
+
+
+PAIR = PafSkeleton.of(("left", "right"), [(0, 1)])
+
+
+def crossing(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps with two peaks of each joint, left and right of each other, whose four limbs have about these scores."""
+    heatmaps, pafs = torch.zeros(1, 2, 25, 25), torch.zeros(1, 2, 25, 25)
+    places = torch.tensor([[[4, 4], [4, 20]], [[20, 4], [20, 20]]])
+    for joint in (0, 1):
+        heatmaps[0, joint, places[joint, :, 1], places[joint, :, 0]] = torch.tensor([1.0, 0.9])
+    for a in (0, 1):
+        for b in (0, 1):
+            way = (places[1, b] - places[0, a]).float()
+            for step in torch.linspace(0.1, 0.95, 60) if a == b else torch.linspace(0.1, 0.45, 60):
+                x, y = (places[0, a] + step * way).round().long().tolist()
+                pafs[0, :, y, x] = scores[a, b] * way / way.norm()
+    return heatmaps, pafs
+
+
+def partners(heatmaps: torch.Tensor, pafs: torch.Tensor, assembly: Any) -> set[tuple[int, int]]:
+    options: dict[str, Any] = {"min_joints": 2, "min_score": 0.0, "paf_ratio": 0.2, "refine": "none"}
+    found = check(heatmaps, pafs, PAIR, upsampling=1, sampling="bicubic", assembly=assembly, **options)
+    return {(int(left[1]), int(right[1])) for left, right in found.keypoints[0, : int(found.counts), :, :2]}
+
+
+def test_hungarian_pairs_sum_to_the_most_where_the_strongest_first_do_not():
+    # The limb from the upper left to the lower right is the strongest, but leaves a weak one for the rest.
+    heatmaps, pafs = crossing(torch.tensor([[0.8, 0.95], [0.2, 0.8]]))
+    assert (4, 20) in partners(heatmaps, pafs, "sequential")
+    assert partners(heatmaps, pafs, "hungarian") == {(4, 4), (20, 20)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hungarian_pairs_are_an_optimum_of_scipys_solver(seed: int):
+    """Two joints of many peaks, any field: the kept limbs' scores sum to what the assignment gives."""
+    optimize = pytest.importorskip("scipy.optimize")
+    generator = torch.Generator().manual_seed(seed)
+    heatmaps = (torch.rand(1, 2, 16, 16, generator=generator, dtype=torch.float64) > 0.9).double()
+    heatmaps *= torch.rand(heatmaps.shape, generator=generator, dtype=torch.float64)
+    angle = 6.3 * torch.rand(1, 1, 16, 16, generator=generator, dtype=torch.float64)
+    pafs = torch.cat([angle.cos(), angle.sin()], 1)
+    options: dict[str, Any] = {"upsampling": 1, "refine": "none", "paf_ratio": 0.2, "max_peaks": 30}
+    found = pyposeops.paf_decode(
+        heatmaps, pafs, PAIR, assembly="hungarian", min_joints=2, min_score=-9.0, **options
+    )
+    peaks = [find_peaks(x, 0.05, "none", 30) for x in heatmaps[0]]
+    scores = torch.zeros(len(peaks[0]), len(peaks[1]), dtype=torch.float64)
+    for i, j, score in limb_scores(pafs[0], *peaks, 1, 0.05, 0.2, "bilinear", False, 16 / 150, 0.05):
+        scores[i, j] = score
+    rows, columns = optimize.linear_sum_assignment(-scores.numpy())
+    people = int(found.counts)
+    assert people == int((scores[rows, columns] > 0).sum()) > 5
+    # A person's score is that of both peaks and the limb, over one limb and two joints.
+    total = 3 * found.scores[0, :people].sum() - found.keypoints[0, :people, :, 2].sum()
+    assert float(total) == pytest.approx(float(scores[rows, columns].sum()), rel=1e-12)
+
+
+def test_a_quarter_of_a_fine_pixel_towards_the_larger_neighbour():
+    heatmaps = torch.zeros(1, 2, 9, 9)
+    heatmaps[0, :, 4, 4] = 1.0
+    heatmaps[0, :, 4, 5], heatmaps[0, :, 3, 4] = 0.3, 0.2
+    heatmaps[0, 1] = heatmaps[0, 1].roll(-3, dims=1)  # in the second column, where there is no step
+    pafs = torch.zeros(1, 2, 9, 9)
+    options: dict[str, Any] = {"upsampling": 1, "heatmap_threshold": 0.5, "near_distance": 99.0}
+    found = check(heatmaps, pafs, PAIR, refine="quarter", min_joints=2, min_score=0.0, **options)
+    assert found.keypoints[0, 0, :, :2].tolist() == [[4.25, 3.75], [1.0, 4.0]]
 
 
 def test_feet_do_not_count_unless_nobody_would_be_left():
@@ -264,9 +335,9 @@ def test_every_instruction_set_gives_the_bits_of_the_definition(isa: str):
         ({"paf_threshold": float("inf")}, "paf_threshold"),
         ({"near_distance": float("nan")}, "near_distance"),
         ({"min_score": float("nan")}, "min_score"),
-        ({"refine": "quarter"}, "refine.*centroid"),
+        ({"refine": "dark"}, "refine.*centroid"),
         ({"sampling": "nearest"}, "sampling"),
-        ({"assembly": "hungarian"}, "assembly"),
+        ({"assembly": "munkres"}, "assembly"),
         ({"skeleton": CHAIN._replace(joints=tuple("x" * 64))}, "skeleton.*63"),
         ({"skeleton": CHAIN._replace(uncounted=(4,))}, "skeleton.*uncounted"),
         ({"skeleton": CHAIN._replace(uncounted=(-1,))}, "skeleton.*uncounted"),

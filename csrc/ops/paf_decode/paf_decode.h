@@ -59,7 +59,8 @@ struct PafCandidatesArgs {
 
 POSEOPS_HD int32_t packed_edge(int32_t limb, int32_t a, int32_t b) { return limb << 16 | a << 8 | b; }
 
-enum class PafAssembly : int32_t { kGlobal, kSequential };
+// The last two go limb after limb; they take a limb's pairs by falling score, or those whose scores sum to the most.
+enum class PafAssembly : int32_t { kGlobal, kSequential, kHungarian };
 
 struct PafPeopleArgs {
     TensorView peaks;

@@ -88,7 +88,7 @@ struct Lists {
 
 void find_candidates(py::handle heatmaps, py::handle pafs, const std::vector<int64_t>& limbs,
                      int64_t upsampling, double heatmap_threshold, double paf_threshold, double ratio,
-                     double near_distance, bool bicubic, bool include_end, bool centroid,
+                     double near_distance, bool bicubic, bool include_end, int64_t refine,
                      const py::sequence& lists) {
     const ImportedTensor maps(heatmaps, "heatmaps");
     const ImportedTensor fields(pafs, "pafs");
@@ -103,6 +103,8 @@ void find_candidates(py::handle heatmaps, py::handle pafs, const std::vector<int
     check_same_device(args.pafs, "pafs", args.heatmaps, "heatmaps");
     POSEOPS_CHECK(upsampling >= 1 && upsampling <= kMaxUpsampling, "upsampling",
                   "a number from 1 to " + std::to_string(kMaxUpsampling), std::to_string(upsampling));
+    POSEOPS_CHECK(refine >= 0 && refine <= static_cast<int64_t>(PafRefine::kQuarter), "refine",
+                  "a number from 0 to 2", std::to_string(refine));
     outputs.give(args, compute_dtype(args.heatmaps));
     check_same_device(args.peaks, "peaks", args.heatmaps, "heatmaps");
     POSEOPS_CHECK(args.peaks.shape[1] <= maps->shape[1], "heatmaps",
@@ -116,7 +118,7 @@ void find_candidates(py::handle heatmaps, py::handle pafs, const std::vector<int
                  static_cast<int32_t>(upsampling),
                  bicubic ? PafSampling::kBicubic : PafSampling::kBilinear,
                  include_end,
-                 centroid};
+                 static_cast<PafRefine>(refine)};
     const int64_t pairs = args.peaks.shape[2] * args.peaks.shape[2];
     const bool is_cpu = maps->device.type == DeviceType::kCpu;
     const int64_t list_count = is_cpu ? args.limb_count : 1;
@@ -128,7 +130,7 @@ void find_candidates(py::handle heatmaps, py::handle pafs, const std::vector<int
 }
 
 void assemble_people(const py::sequence& lists, const std::vector<int64_t>& limbs, uint64_t uncounted,
-                     bool sequential, int64_t min_joints, double min_score, py::handle keypoints,
+                     int64_t assembly, int64_t min_joints, double min_score, py::handle keypoints,
                      py::handle scores, py::handle counts) {
     const Lists inputs(lists, Access::kRead);
     const ImportedTensor points(keypoints, "keypoints", Access::kWrite);
@@ -153,7 +155,9 @@ void assemble_people(const py::sequence& lists, const std::vector<int64_t>& limb
     constexpr int64_t kAnyChannel = 1 << 15;
     args.limb_count = read_limbs(limbs, args.peaks.shape[1], kAnyChannel, args.limbs);
     args.uncounted = uncounted;
-    args.assembly = sequential ? PafAssembly::kSequential : PafAssembly::kGlobal;
+    POSEOPS_CHECK(assembly >= 0 && assembly <= static_cast<int64_t>(PafAssembly::kHungarian), "assembly",
+                  "a number from 0 to 2", std::to_string(assembly));
+    args.assembly = static_cast<PafAssembly>(assembly);
     args.min_joints = static_cast<int32_t>(min_joints);
     args.min_score = min_score;
     if (images == 0) return;

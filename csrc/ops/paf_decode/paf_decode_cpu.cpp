@@ -268,7 +268,8 @@ POSEOPS_INLINE void find_all_peaks(const PafCandidatesArgs& args) {
             Real* const peaks = args.peaks_of<Real>(i / joints, static_cast<int32_t>(i % joints));
             for (int32_t p = 0; p < list.count; ++p) {
                 FinePoint<Real> point = {static_cast<Real>(found[p].x), static_cast<Real>(found[p].y)};
-                if (args.rule.centroid) point = centroid(map, table, found[p]);
+                if (args.rule.refine == PafRefine::kCentroid) point = centroid(map, table, found[p]);
+                if (args.rule.refine == PafRefine::kQuarter) point = moved_by_a_quarter(map, table, found[p]);
                 peaks[3 * p] = point.x;
                 peaks[3 * p + 1] = point.y;
                 peaks[3 * p + 2] = found[p].score;

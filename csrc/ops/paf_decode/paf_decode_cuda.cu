@@ -182,8 +182,9 @@ __global__ void __launch_bounds__(kThreads)
     for (int32_t p = warp; p < count; p += kWarps) {
         const FinePeak<Real> peak = shared.list[p];
         FinePoint<Real> point = {static_cast<Real>(peak.x), static_cast<Real>(peak.y)};
-        if (args.rule.centroid) point = centroid(map, table, peak);
+        if (args.rule.refine == PafRefine::kCentroid) point = centroid(map, table, peak);
         if (lane_of_warp() != 0) continue;
+        if (args.rule.refine == PafRefine::kQuarter) point = moved_by_a_quarter(map, table, peak);
         peaks[3 * p] = point.x;
         peaks[3 * p + 1] = point.y;
         peaks[3 * p + 2] = peak.score;

@@ -10,6 +10,7 @@
 #include "core/convert.h"
 #include "core/heatmap_pixels.h"
 #include "core/host_device.h"
+#include "core/peak_refine.h"
 #include "core/product.h"
 
 namespace pyposeops {
@@ -106,6 +107,25 @@ POSEOPS_HD Real fine_value(const HeatmapPixels<T>& map, const CubicTable<Real>& 
     return weighted(table, y - first_fine(row, table.scale), rows[0], rows[1], rows[2], rows[3]);
 }
 
+// A map as if it were enlarged, for rules that look at single pixels.
+template <class T>
+struct FineMap {
+    using Real = compute_t<T>;
+
+    const HeatmapPixels<T>& map;
+    const CubicTable<Real>& table;
+    int32_t height;
+    int32_t width;
+
+    POSEOPS_HD FineMap(const HeatmapPixels<T>& pixels, const CubicTable<Real>& weights)
+        : map(pixels),
+          table(weights),
+          height(pixels.height * weights.scale),
+          width(pixels.width * weights.scale) {}
+
+    POSEOPS_HD Real at(int32_t x, int32_t y) const { return fine_value(map, table, x, y); }
+};
+
 template <class Real>
 struct FinePeak {
     Real score;
@@ -125,6 +145,16 @@ struct FinePoint {
     Real x;
     Real y;
 };
+
+// A quarter of a fine pixel towards the larger neighbour.
+template <class T, class Real = compute_t<T>>
+POSEOPS_HD FinePoint<Real> moved_by_a_quarter(const HeatmapPixels<T>& map, const CubicTable<Real>& table,
+                                              const FinePeak<Real>& peak) {
+    const auto offset = quarter_offset(FineMap<T>(map, table), peak.x, peak.y, false);
+    return {static_cast<Real>(peak.x) + offset.x, static_cast<Real>(peak.y) + offset.y};
+}
+
+enum class PafRefine : int32_t { kNone, kCentroid, kQuarter };
 
 // Linear interpolation of both components of a field, or its bicubic value at the nearest fine pixel.
 enum class PafSampling : int32_t { kBilinear, kBicubic };
@@ -196,7 +226,7 @@ struct PafRule {
     int32_t upsampling;
     PafSampling sampling;
     bool include_end;
-    bool centroid;
+    PafRefine refine;
 };
 
 POSEOPS_HD float square_root(float value) { return sqrtf(value); }

@@ -1,6 +1,8 @@
 // CPU: images in parallel. Limbs between peaks become people, the strongest first.
 #include <algorithm>
+#include <limits>
 
+#include "core/assignment_solver.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "ops/paf_decode/paf_decode.h"
@@ -12,6 +14,17 @@ constexpr int16_t kNone = -1;
 constexpr double kPeakShare = 0.1;  // of the peaks' values in the order of the limbs
 // People whose uncounted joints are joined to no more than so many counted ones are left out.
 constexpr int32_t kFewCounted = 4;
+// What an infinite score of a limb counts where scores are summed.
+constexpr double kMostOfALimb = 1e100;
+
+// Bits for the peaks of a joint.
+struct PeakSet {
+    uint64_t bits[4] = {};
+    static_assert(kMaxPafPeaks < 4 * 64, "a bit for every peak");
+
+    POSEOPS_INLINE bool has(int32_t peak) const { return (bits[peak / 64] >> peak % 64 & 1) != 0; }
+    POSEOPS_INLINE void add(int32_t peak) { bits[peak / 64] |= uint64_t{1} << peak % 64; }
+};
 
 struct Edge {
     int32_t limb, a, b;
@@ -54,7 +67,11 @@ class Crowd {
           parts_(int64_t{most_} * joints_),
           scores_(most_),
           filled_(most_),
-          order_(most_) {
+          order_(most_),
+          costs_(pair_room()),
+          partner_(pair_room() > 0 ? capacity_ : 0),
+          solver_(pair_room() > 0 ? capacity_ : 0, pair_room() > 0 ? capacity_ : 0,
+                  std::numeric_limits<double>::infinity()) {
         for (int64_t i = 0; i < int64_t{joints_} * capacity_; ++i) owners_[i] = -1;
         read_edges(image);
     }
@@ -123,6 +140,9 @@ class Crowd {
         int64_t total = 0;
         for (int64_t s = 0; s < lists; ++s) total += args_.edge_counts.as<int32_t>()[image * lists + s];
         return total;
+    }
+    POSEOPS_INLINE int64_t pair_room() const {
+        return args_.assembly == PafAssembly::kHungarian ? int64_t{capacity_} * capacity_ : 0;
     }
     // Everybody has an edge or a peak of their own.
     POSEOPS_INLINE int32_t most_people() const {
@@ -197,7 +217,7 @@ class Crowd {
         scores_[person] += scores_[other] + score;
     }
 
-    // ---- sequential: limb after limb in the skeleton's order ----------------------------------------------------
+    // ---- sequential, hungarian: limb after limb in the skeleton's order ----------------------------------------------------
 
     POSEOPS_INLINE void attach_limb(int32_t index, int64_t begin, int64_t end) {
         const Limb& limb = args_.limbs[index];
@@ -210,15 +230,39 @@ class Crowd {
             }
             return;
         }
-        uint64_t used_a[4] = {}, used_b[4] = {};
+        if (args_.assembly == PafAssembly::kHungarian) {
+            match(counts_[limb.a], counts_[limb.b], begin, end);
+            for (int64_t i = begin; i < end; ++i) {
+                if (partner_[edges_[i].a] == edges_[i].b) attach(limb, index == 0, edges_[i]);
+            }
+            return;
+        }
+        PeakSet used_a, used_b;
         for (int64_t i = begin; i < end; ++i) {
             const Edge& edge = edges_[i];
-            if ((used_a[edge.a / 64] >> edge.a % 64 & 1) != 0 ||
-                (used_b[edge.b / 64] >> edge.b % 64 & 1) != 0)
-                continue;
-            used_a[edge.a / 64] |= uint64_t{1} << edge.a % 64;
-            used_b[edge.b / 64] |= uint64_t{1} << edge.b % 64;
+            if (used_a.has(edge.a) || used_b.has(edge.b)) continue;
+            used_a.add(edge.a);
+            used_b.add(edge.b);
             attach(limb, index == 0, edge);
+        }
+    }
+    // The partner of each of the first joint's peaks, so that the scores of the edges [begin, end) among them sum to
+    // the most. Peaks that no edge joins may be partners, which changes no sum.
+    POSEOPS_INLINE void match(int32_t firsts, int32_t seconds, int64_t begin, int64_t end) {
+        for (int64_t i = 0; i < int64_t{firsts} * seconds; ++i) costs_[i] = 0.0;
+        for (int64_t i = begin; i < end; ++i) {
+            const double score = edges_[i].score < kMostOfALimb ? edges_[i].score : kMostOfALimb;
+            costs_[int64_t{edges_[i].a} * seconds + edges_[i].b] = -score;
+        }
+        for (int32_t a = 0; a < firsts; ++a) partner_[a] = kNone;
+        if (firsts <= seconds) {
+            solver_.solve(firsts, seconds, [&](int64_t a, int64_t b) { return costs_[a * seconds + b]; });
+            for (int32_t b = 0; b < seconds; ++b) {
+                if (solver_.row_of(b) >= 0) partner_[solver_.row_of(b)] = static_cast<int16_t>(b);
+            }
+        } else {
+            solver_.solve(seconds, firsts, [&](int64_t b, int64_t a) { return costs_[a * seconds + b]; });
+            for (int32_t a = 0; a < firsts; ++a) partner_[a] = static_cast<int16_t>(solver_.row_of(a));
         }
     }
     POSEOPS_INLINE void attach(const Limb& limb, bool is_first, const Edge& edge) {
@@ -283,6 +327,9 @@ class Crowd {
     Scratch<double, 256> scores_;
     Scratch<uint64_t, 256> filled_;  // bit k: joint k was only filled in
     Scratch<int32_t, 256> order_;
+    Scratch<double> costs_;  // of the pairs of a limb, first joint's peak by second joint's
+    Scratch<int16_t, 256> partner_;
+    AssignmentSolver<double> solver_;
     int32_t people_ = 0;
 };
 
