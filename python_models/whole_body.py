@@ -44,6 +44,8 @@ class WholeBody:
         face_threshold: Joints of the head count whose score is above it.
         smallest_hand_px: Sides that are not longer are left out.
         smallest_face_px: The same for faces.
+        padding: How much larger the crops are than the squares: 1 for the published networks; those that `train`
+            makes with such squares as boxes have seen `python_models.estimator.CROP_PADDING`.
 
     Raises: UserError without a network of hands or faces.
     """
@@ -59,12 +61,14 @@ class WholeBody:
         face_threshold: float = FACE_THRESHOLD,
         smallest_hand_px: float = SMALLEST_HAND_PX,
         smallest_face_px: float = SMALLEST_FACE_PX,
+        padding: float = 1.0,
     ) -> None:
         if hand is None and face is None:
             raise UserError("whole body: expected a network of hands or of faces, got neither")
         self.body, self.body_skeleton, self.hand, self.face = body, skeleton, hand, face
         self.hand_threshold, self.face_threshold = hand_threshold, face_threshold
         self.smallest_hand_px, self.smallest_face_px = smallest_hand_px, smallest_face_px
+        self.padding = padding
         self.skeleton = whole_body_skeleton(
             skeleton, hand.card.skeleton if hand else None, face.card.skeleton if face else None
         )
@@ -118,21 +122,28 @@ class WholeBody:
         mirrored = torch.zeros(people, sides, dtype=torch.bool)
         mirrored[:, 0] = sides == 2
         crops = _Crops(boxes[chosen], image[:, None].expand(people, sides)[chosen], mirrored[chosen])
-        result[chosen] = look(estimator, images, *crops)
+        result[chosen] = look(estimator, images, *crops, padding=self.padding)
         return result
 
 
 def look(
-    estimator: PoseEstimator, images: Sequence[Tensor], boxes: Tensor, image: Tensor, mirrored: Tensor
+    estimator: PoseEstimator,
+    images: Sequence[Tensor],
+    boxes: Tensor,
+    image: Tensor,
+    mirrored: Tensor,
+    *,
+    padding: float = 1.0,
 ) -> Tensor:
     """Joints in squares of images, (M, K, 3): x and y in pixels of the images, and the score.
 
     Args:
         estimator: Its network sees one part in each crop.
         images: uint8 RGB (H, W, 3).
-        boxes: (M, 4) xywh; the crop is the square itself, without a margin.
+        boxes: (M, 4) xywh.
         image: (M,), which image.
         mirrored: (M,) bool, whose crops are mirrored; their joints are given as they are in the image.
+        padding: How much larger a crop is than its square.
     """
     info, card, device = model_info(estimator.card.model), estimator.card, estimator.device
     options = {"mean": info.mean, "std": info.std, "reverse_channels": info.channel_order == "bgr"}
@@ -142,7 +153,7 @@ def look(
         if not len(part):
             continue
         affines = pyposeops.affine_from_box(
-            boxes[part], card.input_size, convention=card.convention, padding=1.0, flip=mirrored[part]
+            boxes[part], card.input_size, convention=card.convention, padding=padding, flip=mirrored[part]
         ).to(device)
         source = CropSource(on_device, image[part].to(device), affines, card.input_size, options=options)
         poses = estimator.from_crops(source.crops(), affines, source)

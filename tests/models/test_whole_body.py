@@ -22,6 +22,7 @@ from python_models.errors import UserError
 from python_models.estimator import PoseEstimator
 from python_models.maps import PartAffinityMaps
 from python_models.model_card import default_card, load_model
+from python_models.part_boxes import hand_boxes
 from python_models.people import People
 from python_models.whole_body import WholeBody, whole_body_skeleton
 
@@ -173,6 +174,39 @@ def test_left_hands_are_shown_mirrored(scene: Scene):
     middle = slice(150, 220)
     assert (left[180, middle, 0].diff() < 0).all() and (right[180, middle, 0].diff() > 0).all()
     assert (left[middle, 180, 1].diff() > 0).all()
+
+
+@pytest.mark.parametrize("padding", [1.0, 1.25])
+def test_crops_have_the_margin_that_is_asked_for(scene: Scene, padding: float):
+    sides = []
+    network = reader("openpose_hand", scene.all_hands)
+
+    def spy(crops: Tensor) -> Tensor:
+        rows = places_of(crops, "openpose_hand")[0][:, crops.shape[-2] // 2, :, 0]
+        sides.append((rows[:, -1] - rows[:, 0]).abs() * crops.shape[-1] / (crops.shape[-1] - 1))
+        return network(crops)
+
+    hand = PoseEstimator(spy, default_card("openpose_hand"), device=CPU)
+    finder = WholeBody(scene.finder, OPENPOSE_18_SKELETON, hand=hand, padding=padding)
+    (people, *_) = finder(scene.images, [None] * 3)
+    first = scene.found[0]
+    squares = hand_boxes(first.keypoints, first.scores, OPENPOSE_COCO_18.joints)[0, :, 2]
+    torch.testing.assert_close(sides[0][:2], padding * squares, rtol=1e-3, atol=0.05)
+    assert (people.keypoints[:, 18:].unflatten(1, (2, 21)) - scene.hands[:1]).abs().max() < 0.15
+
+
+def test_the_networks_themselves_run_in_the_chain(scene: Scene):
+    options = {"width": 4, "stages": 2}
+    parts = {
+        name: PoseEstimator(
+            create_model(f"openpose_{name}", **options).eval(), default_card(f"openpose_{name}"), device=CPU
+        )
+        for name in ("hand", "face")
+    }
+    with torch.inference_mode():
+        people = WholeBody(scene.finder, OPENPOSE_18_SKELETON, **parts)(scene.images, [None] * 3)
+    assert [len(own.keypoints) for own in people] == [1, 0, 2]
+    assert all(own.keypoints.isfinite().all() and own.keypoints.shape[1:] == (130, 2) for own in people)
 
 
 def test_one_part_alone(scene: Scene):
