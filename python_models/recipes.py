@@ -56,6 +56,14 @@ _SUN = "Sun et al., CVPR 2019, published code"
 _NEWELL = "Newell et al., ECCV 2016; settings of the bearpaw port"
 _CHEN = "Chen et al., CVPR 2018; settings of the GengDavid port"
 _LI = "Li et al., Rethinking on Multi-Stage Networks, 2019, published code"
+_LI_SIMCC = "Li et al., SimCC, ECCV 2022, published code (SimDR*)"
+_LI_RLE = "Li et al., Residual Log-likelihood Estimation, ICCV 2021, published code"
+
+# mmpose also moves boxes by up to a sixth of their size, which is not drawn here.
+_MMPOSE = {
+    **_SIMPLE, "epochs": 210, "drop_epochs": (170, 200), "batch_size": 512, "warmup_steps": 500,
+    "augmentation": _augmentation(scale=0.5, rotation_deg=80.0, half_body_probability=0.3),
+}  # fmt: skip
 
 
 def _simple_baselines() -> dict[str, Recipe]:
@@ -234,6 +242,58 @@ def _regressors() -> dict[str, Recipe]:
     }  # fmt: skip
 
 
+def _coordinate_classes() -> dict[str, Recipe]:
+    """SimCC with labels of 6 bins' deviation, two bins for a pixel."""
+    resnet = {"model": "pose_resnet50", "head": "simcc"}
+    hrnet = {**_HRNET_COCO, "model": "pose_hrnet_w32", "head": "simcc", "input_size": (256, 256)}
+    hrnet["augmentation"] = _augmentation(scale=0.25, rotation_deg=60.0)
+    return {
+        "pose_resnet50_simcc_coco_256x192": Recipe(
+            {**_MMPOSE, **resnet}, "COCO", "val AP 72.1", "mmpose, simcc_res50_8xb64-210e_coco-256x192"
+        ),
+        "pose_resnet50_simcc_coco_384x288": Recipe(
+            {**_SIMPLE_COCO, **resnet, "input_size": (384, 288)}, "COCO", "val AP 73.4", _LI_SIMCC
+        ),
+        "pose_hrnet_w32_simcc_mpii_256x256": Recipe(hrnet, "MPII", "val PCKh@0.5 90.0", _LI_SIMCC),
+    }
+
+
+def _likelihoods() -> dict[str, Recipe]:
+    """Regression by residual log-likelihood; the authors draw scales and rotations uniformly, not normally."""
+    authors = {
+        **_SIMPLE, "model": "rle_resnet50", "epochs": 270, "drop_epochs": (170, 200), "batch_size": 256,
+        "augmentation": _augmentation(
+            scale=0.25, rotation_deg=45.0, rotation_probability=0.5, half_body_probability=0.3, half_body_joints=3
+        ),
+    }  # fmt: skip
+    large = {**_MMPOSE, "model": "rle_resnet152", "lr": 5e-4}
+    mpii = {
+        **_MMPOSE, "model": "rle_resnet50", "lr": 5e-4, "input_size": (256, 256),
+        "augmentation": _augmentation(scale=0.5, rotation_deg=80.0),
+    }  # fmt: skip
+    return {
+        "rle_resnet50_coco_256x192": Recipe(authors, "COCO", "", _LI_RLE),
+        "rle_resnet50_mmpose_coco_256x192": Recipe(
+            {**_MMPOSE, "model": "rle_resnet50"},
+            "COCO",
+            "val AP 70.4",
+            "mmpose, td-reg_res50_rle-8xb64-210e_coco-256x192",
+        ),
+        "rle_resnet152_coco_256x192": Recipe(
+            large, "COCO", "val AP 73.1", "mmpose, td-reg_res152_rle-8xb64-210e_coco-256x192"
+        ),
+        "rle_resnet152_coco_384x288": Recipe(
+            {**large, "input_size": (384, 288)},
+            "COCO",
+            "val AP 74.9",
+            "mmpose, td-reg_res152_rle-8xb64-210e_coco-384x288",
+        ),
+        "rle_resnet50_mpii_256x256": Recipe(
+            mpii, "MPII", "val PCKh@0.5 86.1", "mmpose, td-reg_res50_rle-8xb64-210e_mpii-256x256"
+        ),
+    }
+
+
 RECIPES: dict[str, Recipe] = {
     **_simple_baselines(),
     **_hrnet(),
@@ -242,6 +302,8 @@ RECIPES: dict[str, Recipe] = {
     **_cascades(),
     **_machines(),
     **_regressors(),
+    **_coordinate_classes(),
+    **_likelihoods(),
 }
 
 
