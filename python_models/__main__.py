@@ -41,7 +41,7 @@ def show_recipes(pattern: str = "*") -> None:
     """Print the published settings that `train --recipe` starts from, with what they gave.
 
     Args:
-        pattern: shell-style pattern of names.
+        pattern: shell-style pattern of names, of recipes or of their models.
     """
     print(format_recipes(pattern))
 

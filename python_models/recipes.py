@@ -318,12 +318,12 @@ def recipe_settings(name: str) -> dict[str, Any]:
 
 
 def format_recipes(pattern: str = "*") -> str:
-    """A table of the recipes whose names match a shell-style pattern."""
+    """A table of the recipes whose names, or whose models' names, match a shell-style pattern."""
     rows = [("recipe", "model", "data", "published", "source")]
     rows += [
         (name, recipe.model, recipe.data, recipe.accuracy or "-", recipe.source)
         for name, recipe in RECIPES.items()
-        if fnmatch.fnmatch(name, pattern)
+        if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(recipe.model, pattern)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = (

@@ -47,7 +47,6 @@ class ModelInfo:
     limb_fields: bool = False  # two maps for each limb besides; built with num_limbs
     encoding: Literal["msra", "unbiased", "udp", "megvii", "cmu"] = "msra"
     refine: str = "auto"  # how peaks are refined; auto takes what belongs to the encoding
-    recipe: str = ""  # name of the training settings that it was published with
     source: str = ""  # authors, venue, section
 
 
