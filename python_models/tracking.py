@@ -38,12 +38,11 @@ class _Instance:
     coords: Array  # (K, 2) by now
     followed: NDArray[np.bool_]  # (K,) known joints that the flow has not lost since
 
-    def moved(self, flow: Flow) -> _Instance:
+    def moved(self, there: Array, trusted: NDArray[np.bool_]) -> _Instance:
         """Joints that something has covered go along with the person's others, or as the person went before.
 
         A covered joint is not followed any more: the flow at its place is that of whoever stands in front.
         """
-        there, trusted = flow.move(self.coords)
         followed = self.followed & trusted
         step = np.median((there - self.coords)[followed], axis=0) if followed.any() else self.step
         coords = np.where(followed[:, None], there, self.coords + step).astype(np.float32)
@@ -119,8 +118,11 @@ class PoseTracker:
         """
         if flow.is_cut:
             self._queue.clear()
-        for place, people in enumerate(self._queue):
-            self._queue[place] = [person.moved(flow) for person in people]
+        known = [person.coords for people in self._queue for person in people]
+        if known:  # in one call: a sparse flow prepares its pictures anew in each
+            places = iter(zip(*flow.move(np.stack(known)), strict=True))
+            for place, people in enumerate(self._queue):
+                self._queue[place] = [person.moved(*next(places)) for person in people]
         last = self._queue[0] if self._queue else []
         boxes = [[*_widened(person.coords[person.counts]), person.score] for person in last]
         return np.array(boxes, np.float32).reshape(-1, 5)
