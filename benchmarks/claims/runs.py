@@ -84,8 +84,9 @@ def _more(run: Run, start: str, **settings: Any) -> Run:
 
 
 def _deeppose() -> Run:
-    """A stage after the first sees crops around each joint, of which there are many more than people."""
-    return replace(_regression(stages=3, stage_torsos=2.0, crops_per_person=4), later_epochs=(0.5, 0.5))
+    """Each stage goes on from the weights of the one before; the later ones see a crop around every joint."""
+    run = _more(_regression(stages=3, stage_torsos=2.0, stages_start="before"), "regression")
+    return replace(run, later_epochs=(2.0, 2.0))
 
 
 def _tompson(pooling: int) -> Run:
@@ -95,7 +96,9 @@ def _tompson(pooling: int) -> Run:
 
 
 def _hourglass(stacks: int, **settings: Any) -> Run:
-    return Run({"model": f"hourglass{stacks}", **settings}, {"cpu": {"features": 64}})
+    """They start with maps far from 0 unless told otherwise, and learn next to nothing in a small budget then."""
+    learning = {"lr": 8e-3, "final_std": 1e-3}
+    return Run({"model": f"hourglass{stacks}", **learning, **settings}, {"cpu": {"features": 64}})
 
 
 def _hrnet() -> Run:
@@ -113,6 +116,7 @@ RUNS: dict[str, Run] = {
     "peak-half-more": _more(_resnet18(2), "peak-half"),
     "peak-quarter-more": _more(_resnet18(1), "peak-quarter"),
     "regression-more": _more(_regression(), "regression"),
+    "integral-alone": _resnet18(**_INTEGRAL),
     "integral": _more(_resnet18(), "peak", **_INTEGRAL),
     "integral-half": _more(_resnet18(2), "peak-half", **_INTEGRAL),
     "integral-quarter": _more(_resnet18(1), "peak-quarter", **_INTEGRAL),
