@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +23,7 @@ class FramePeople(Protocol):
 
     skeleton: Skeleton
     origin: str  # in words
-    image_ids: Mapping[int, int]  # of frames, by their numbers, where the input has some
+    image_ids: dict[int, int]  # of frames, by their numbers, where the input has some
 
     def people_in(self, frame: Frame, propagated: NDArray[np.float32]) -> People:
         """The people of a frame; `propagated` (N, 5) are boxes that the flow has carried into it, with scores."""
@@ -34,7 +33,7 @@ class FrameBoxes(Protocol):
     """Tells where the people of a frame are."""
 
     origin: str
-    image_ids: Mapping[int, int]
+    image_ids: dict[int, int]
 
     def boxes_in(self, frame: Frame) -> Tensor | None:
         """Boxes (N, 5) of x, y, width, height and score, the best first; None: one person fills the frame."""

@@ -19,6 +19,7 @@ from python_models.files import save_checkpoint
 from python_models.frame_people import InBoxes, ListedBoxes
 from python_models.frames import Frame, FrameSource
 from python_models.given_poses import GivenPoses
+from python_models.methods import Method
 from python_models.model_card import ModelCard
 from python_models.people import People
 from python_models.track import follow, track
@@ -228,6 +229,57 @@ def test_a_network_tracks_from_the_command_line(folder, weights, tmp_path, capsy
     assert {person["image_id"] for person in results["annotations"]} >= {1, 4}
     assert [image["id"] for image in results["images"]] == list(range(1, FRAMES + 1))
     assert VideoReader(tmp_path / "out" / "walk_tracks.mp4").rate == pytest.approx(5.0)
+
+
+class TwoWalkers:
+    """Stands for a network of whole images: the people of a clip, in another order in each frame."""
+
+    def __init__(self, clip: GeneratedClip) -> None:
+        self.found = noisy_poses(clip, 0.05)
+
+    def __call__(self, images, boxes):
+        assert len(images) == 1 and boxes == [None]
+        poses = next(self.found)
+        scores = torch.from_numpy(poses.scores)
+        return [People(torch.from_numpy(poses.keypoints), scores, scores.mean(1))]
+
+
+def test_people_of_whole_images_are_tracked_without_boxes(clip, folder, tmp_path, monkeypatch):
+    way = Method(lambda network, card, settings: TwoWalkers(clip), ("*",))
+    card = ModelCard("openpose_body_coco", (64, 64), clip.skeleton)
+    monkeypatch.setattr("python_models.track.load_model", lambda path, model: (torch.nn.Identity(), card))
+    monkeypatch.setattr("python_models.track.method_for", lambda name, model: way)
+    results = track(video=str(folder), weights="unread.pt", out=str(tmp_path), draw=False, accelerator="cpu")
+    assert evaluate_posetrack([clip.to_posetrack()], [results]).mota.mean == 1.0
+    assert all(len(person["bbox"]) == 4 and person["bbox"][2] > 10 for person in results["annotations"])
+    with pytest.raises(UserError, match="finds people in whole images; leave them out"):
+        track(video=str(folder), weights="unread.pt", boxes="b.json", out=str(tmp_path), accelerator="cpu")
+
+
+def test_boxes_of_a_detector_are_used_and_given_ones_refused(clip, folder, weights, tmp_path, monkeypatch):
+    class Found:
+        def __init__(self, name, weights, *, device, min_score):
+            assert (name, weights, min_score) == ("fixed", None, 0.5)
+            self.frame = -1
+
+        def __call__(self, images):
+            self.frame += 1
+            return [[tuple(person.box_xywh.tolist()) for person in clip.people_in(self.frame)]]
+
+    monkeypatch.setattr("python_models.track.Detector", Found)
+    options = {
+        "video": str(folder),
+        "weights": weights,
+        "detector": "fixed",
+        "accelerator": "cpu",
+        "draw": False,
+    }
+    results = track(**options, flow="none", min_joint_score=-10.0, out=str(tmp_path / "out"))
+    boxes = {tuple(person["bbox"]) for person in results["annotations"] if person["image_id"] == 1}
+    assert boxes == {tuple(np.round(person.box_xywh.astype(float), 3)) for person in clip.people_in(0)}
+    with pytest.raises(UserError, match="finds the boxes itself"):
+        track(**options, boxes="b.json", out=str(tmp_path / "no"))
+    assert not (tmp_path / "no").exists()
 
 
 def test_each_id_has_its_colour():

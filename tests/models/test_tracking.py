@@ -338,6 +338,21 @@ def test_a_cut_is_told_from_motion(method):
     assert not flow_between(blank, blank, method).is_cut
 
 
+@pytest.mark.parametrize("method", SEARCHES)
+def test_other_photos_are_cuts_and_frames_of_real_clips_are_none(method, pose_data):
+    def read(pattern):
+        images = [cv2.imread(str(path)) for path in sorted(pose_data.glob(pattern))[:5]]
+        return [cv2.resize(image, (480, 360)) for image in images]
+
+    for pattern, cut in (
+        ("coco_people/images/*.jpg", True),
+        ("posetrack_mini/clip_*/*.jpg", False),
+        ("openfield/images/*.jpg", False),  # the animal jumps by half its length
+    ):
+        for pair in itertools.pairwise(read(pattern)):
+            assert flow_between(*pair, method).is_cut == cut
+
+
 def test_without_a_flow_nothing_moves():
     points = np.float32([[3, 4]])
     still = flow_between(texture(0), texture(9), "none")
