@@ -10,13 +10,16 @@ import cv2
 import numpy as np
 
 from python_models.data.records import Skeleton, joint_side
+from python_models.files import write_atomically
 
 # RGB. Left is warm and right is cold, arms and legs differ in shade, what has no side is green.
 _UPPER_COLOURS = {"left": (255, 176, 32), "right": (64, 196, 255), None: (110, 230, 90)}
 _LOWER_COLOURS = {"left": (240, 84, 60), "right": (64, 104, 240), None: (60, 180, 110)}
 _WHITE, _DARK = (255, 255, 255), (24, 24, 28)
 _FAINT_SHARE = 0.4
-_FAINT_BELOW = 0.4
+_FAINT_FACTOR = 2.0
+# Joints so many sides of the picture away are no people's: what a network gives that has not learned.
+_REACH = 4.0
 _SUBPIXEL_BITS = 4
 # Hues of people one after the other are this far apart on the circle: no few of them are alike.
 _HUE_STEP = 0.381966  # 1 - 1 / golden ratio
@@ -47,7 +50,8 @@ def draw_people(
 
     Limbs of the left side are orange and red, of the right side light and dark blue, of neither green, unless each
     person has a colour. Lines are as wide as the person is large, with a dark rim. Joints that score below
-    `min_score` are left out, limbs with one below 0.4 are faint.
+    `min_score` are left out, limbs with one below twice that are faint. Joints far outside of the picture, or not
+    finite, are left out, too.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -101,10 +105,12 @@ def contact_sheet(
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Write a uint8 RGB picture; the kind of file follows from the name."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+    """Write a uint8 RGB picture; the kind of file follows from the name (.png without any)."""
+    kind = Path(path).suffix or ".png"
+    written, content = cv2.imencode(kind, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not written:
         raise OSError(f"{path}: the picture could not be written")
+    write_atomically(path, lambda file: file.write(content.tobytes()))
 
 
 def _enlarge(image: np.ndarray, zoom: float) -> np.ndarray:
@@ -156,6 +162,11 @@ def _draw_truth(canvas: np.ndarray, joints: np.ndarray, skeleton: Skeleton) -> N
         _dot(canvas, joint[:2], _WHITE, 1.5)
 
 
+def _within_reach(joints: np.ndarray, canvas: np.ndarray) -> np.ndarray:
+    """Which of the joints (K, 2 or more) can be drawn at all, (K,) bool; NaN cannot."""
+    return (np.abs(joints[:, :2]) <= _REACH * max(canvas.shape[:2])).all(axis=1)
+
+
 def _line_width(joints: np.ndarray) -> float:
     """Return the width of a limb's line: a sixtieth of the person's larger side, at least 1 pixel."""
     return max(1.0, float(np.ptp(joints[:, :2], axis=0).max()) / 60.0) if len(joints) else 1.0
@@ -168,18 +179,19 @@ def _draw_person(
     min_score: float,
     colours: Sequence[Colour],
 ) -> None:
-    shown = joints[:, 2] >= min_score
+    shown = (joints[:, 2] >= min_score) & _within_reach(joints, canvas)
     width = _line_width(joints[shown])
     score = joints[:, 2]
     coloured = zip(skeleton.limbs, colours, strict=True)
     limbs = [(limb, colour) for limb, colour in coloured if shown[list(limb)].all()]
-    faint = [own for own in limbs if score[list(own[0])].min() < _FAINT_BELOW]
+    faint_below = _FAINT_FACTOR * min_score
+    faint = [own for own in limbs if score[list(own[0])].min() < faint_below]
     if faint:
         layer = canvas.copy()
         _draw_limbs(layer, joints, faint, width)
         cv2.addWeighted(layer, _FAINT_SHARE, canvas, 1.0 - _FAINT_SHARE, 0.0, dst=canvas)
     _draw_limbs(canvas, joints, [own for own in limbs if own not in faint], width)
-    for index in np.flatnonzero(shown & (score >= _FAINT_BELOW)):
+    for index in np.flatnonzero(shown & (score >= faint_below)):
         _dot(canvas, joints[index, :2], _DARK, 0.9 * width + 0.6)
         _dot(canvas, joints[index, :2], _WHITE, 0.6 * width + 0.3)
 

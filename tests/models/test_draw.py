@@ -76,6 +76,23 @@ def test_limbs_of_doubtful_joints_are_faint():
     assert picture[40, 40] == pytest.approx(expected, abs=1)
 
 
+def test_what_is_faint_follows_from_the_minimum():
+    sure = draw_people(plain(), [person(0.05)], SKELETON, min_score=0.02)
+    assert tuple(sure[25, 20]) == ORANGE
+    assert (
+        draw_people(plain(), [person(0.0)], SKELETON, min_score=0.0)
+        == draw_people(plain(), [person()], SKELETON)
+    ).all()
+
+
+@pytest.mark.parametrize("place", [float("nan"), float("inf"), -1e9, 3e5])
+def test_a_joint_that_is_nowhere_takes_only_its_limbs_away(place: float):
+    astray = person()
+    astray[2, 0] = place  # the left wrist
+    expected = draw_people(plain(), [person(left_wrist=0.0)], SKELETON)
+    np.testing.assert_array_equal(draw_people(plain(), [astray], SKELETON), expected)
+
+
 def test_lines_grow_with_the_person():
     small = draw_people(plain(), [person()], SKELETON)
     large = draw_people(plain(1200, 1000), [person() * [10, 10, 1]], SKELETON)
