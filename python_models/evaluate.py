@@ -18,6 +18,7 @@ from python_models.files import save_json
 from python_models.interrupt import StopRequest
 from python_models.metrics import complete_annotations, oks_ap
 from python_models.model_card import ModelCard, load_model
+from python_models.outputs import certain_score
 from python_models.people_scores import find_dataset, score_people
 from python_models.progress import progress_bar
 from python_models.refinement import build_estimator
@@ -33,8 +34,8 @@ TORSO_JOINTS = {"left_shoulder", "right_shoulder", "left_hip", "right_hip"}
 HEAD_ENDS = (("head_top", "upper_neck"), ("head_top", "neck"))
 PCK_THRESHOLDS = (0.2, 0.5)
 PCKH_THRESHOLD = 0.5
-# A person's score is the mean over joints at least this certain, as published.
-_CERTAIN_SCORE = 0.2
+# A person's score is the mean over joints more certain than this, as published for heat maps.
+CERTAIN_SCORE = 0.2
 _IMAGES_PER_BATCH = 16
 
 
@@ -110,11 +111,13 @@ def score_predictions(
     *,
     pck_normalizer: Normalizer = "torso",
     pck_thresholds: Sequence[float] = PCK_THRESHOLDS,
+    certain_score: float = CERTAIN_SCORE,
 ) -> dict[str, Any]:
     """All figures of a set of poses: means by name, and `per_joint` by joint and name.
 
     A joint counts where it is labelled (visibility 1 or 2). PCK's unit is the torso's diagonal (or the longer side of
-    the box) of the person, PCKh's the head.
+    the box) of the person, PCKh's the head. The score of a person, for AP, is the mean over joints above
+    `certain_score`, see `python_models.outputs.certain_score`.
     """
     predicted, truth, labelled, names = labelled_people(dataset, predictions)
     records = [record for record, read in zip(dataset.records, predictions.read, strict=True) if read]
@@ -135,7 +138,8 @@ def score_predictions(
         for index, joint in enumerate(names)
     }
     means = {name: float(figure.mean) for name, figure in figures.items()}
-    return {**means, **_oks_figures(dataset, predictions), "people": len(records), "per_joint": per_joint}
+    oks = _oks_figures(dataset, predictions, certain_score)
+    return {**means, **oks, "people": len(records), "per_joint": per_joint}
 
 
 class LabelledPeople(NamedTuple):
@@ -183,7 +187,7 @@ def head_sizes(
     return np.where(sizes > 0, sizes, np.nan)
 
 
-def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, float]:
+def _oks_figures(dataset: PoseDataset, predictions: Predictions, certain_score: float) -> dict[str, float]:
     """COCO's figures; people and images that the data set left out count as COCO counts them."""
     truth = dataset.to_coco()
     complete_annotations(truth, dataset.records)
@@ -192,21 +196,25 @@ def _oks_figures(dataset: PoseDataset, predictions: Predictions) -> dict[str, fl
     for record, keypoints, scores, read in zip(dataset.records, *predictions, strict=True):
         entry = entries[record.annotation_id]
         if read:
-            results.append(coco_result(record.image_id, entry["category_id"], keypoints, scores))
+            person = coco_result(record.image_id, entry["category_id"], keypoints, scores, certain_score)
+            results.append(person)
         else:
             unread_images.add(record.image_id)
     image_ids = [image["id"] for image in truth["images"] if image["id"] not in unread_images]
     return oks_ap(truth, results, dataset.skeleton.sigmas, image_ids=image_ids)
 
 
-def coco_result(image_id: int, category_id: int, keypoints: Floats, scores: Floats) -> dict[str, Any]:
-    """One person in COCO's results form."""
-    triples = np.concatenate([keypoints, scores[:, None]], axis=1).astype(np.float64)
-    certain = scores[scores > _CERTAIN_SCORE]
+def coco_result(
+    image_id: int, category_id: int, keypoints: Floats, scores: Floats, certain_score: float = CERTAIN_SCORE
+) -> dict[str, Any]:
+    """One person in COCO's results form; the score is the mean over joints above `certain_score`, 0 without any."""
+    places, heights = keypoints.astype(np.float64).round(3), scores.astype(np.float64).round(6)
+    triples = np.concatenate([places, heights[:, None]], axis=1)
+    certain = scores[scores > certain_score]
     return {
         "image_id": image_id,
         "category_id": category_id,
-        "keypoints": triples.round(3).ravel().tolist(),
+        "keypoints": triples.ravel().tolist(),
         "score": float(certain.mean()) if len(certain) else 0.0,
     }
 
@@ -293,7 +301,11 @@ def evaluate(
         every_stage=every_stage or card.stages > 1,
     )
     scores = score_predictions(
-        dataset, stages[-1], pck_normalizer=pck_normalizer, pck_thresholds=pck_thresholds
+        dataset,
+        stages[-1],
+        pck_normalizer=pck_normalizer,
+        pck_thresholds=pck_thresholds,
+        certain_score=certain_score(card),
     )
     scores["stages"] = [stage_figures(*labelled_people(dataset, own), pdj_thresholds) for own in stages]
     if fabric.is_global_zero:

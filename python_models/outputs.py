@@ -39,6 +39,18 @@ def uses_peaks(card: ModelCard) -> bool:
     return model_info(card.model).output == "heatmaps" and card.head == "peak"
 
 
+def certain_score(card: ModelCard) -> float:
+    """Joints that score more count in the score of their person, and are drawn.
+
+    0.2 of a heat map's peak, as published. Maxima of a softmax are the lower the more cells it has: 0.005 of SimCC's
+    rows, as published with labels of this width (Li et al., ECCV 2022, code); no limit for expectations.
+    """
+    if card.head == "simcc":
+        return 0.005
+    expects = card.head == "integral" or model_info(card.model).output == "volume"
+    return 0.0 if expects else 0.2
+
+
 def expected_joints(prediction: Tensor, card: ModelCard) -> CropJoints:
     """Joints of a network that regresses them, differentiable: coordinates as they come, or expectations.
 

@@ -25,6 +25,7 @@ from python_models.evaluate import coco_result
 from python_models.files import save_json
 from python_models.methods import FinderSettings, MethodName, method_for
 from python_models.model_card import load_model
+from python_models.outputs import certain_score
 from python_models.people import Finder, People
 from python_models.progress import progress_bar
 from python_models.runtime import Accelerator, Precision, start_fabric
@@ -58,7 +59,7 @@ def predict(
     detector_weights: str | None = None,
     min_box_score: float | None = None,
     category_id: int = 1,
-    min_joint_score: float = 0.2,
+    min_joint_score: float | None = None,
     draw: bool = True,
     colours: Colouring = "auto",
     resize: Resize = "inside",
@@ -85,7 +86,8 @@ def predict(
         detector_weights: path or URL of its checkpoint; by default torchvision's own.
         min_box_score: boxes with a lower score are left out; by default 0 for given boxes, 0.5 for a detector's.
         category_id: boxes of other categories are left out.
-        min_joint_score: joints with a lower score are not drawn; all are written.
+        min_joint_score: joints with a lower score are not drawn, limbs below twice that are faint; all are written.
+            By default 0.2, and less where scores are maxima of a softmax (integral, simcc).
         draw: write annotated images and videos.
         colours: of what is drawn: side, warm for left and cold for right; person, one for each; auto takes side for
             topdown, else person.
@@ -120,11 +122,11 @@ def predict(
         score = 0.5 if min_box_score is None else min_box_score
         boxes_of = Detector(detector, detector_weights, device=fabric.device, min_score=score)
         origin = f"people by {detector}"
+    certain = certain_score(card)
     folder, results, count, unreadable = Path(out), [], 0, 0
     by_person = colours == "person" or (colours == "auto" and not way.needs_boxes)
-    drawings = (
-        Drawings(folder, card.skeleton, min_joint_score, by_person=by_person) if draw else nullcontext()
-    )
+    drawn_from = certain if min_joint_score is None else min_joint_score
+    drawings = Drawings(folder, card.skeleton, drawn_from, by_person=by_person) if draw else nullcontext()
     started = time.perf_counter()
     total = sum(_expected_images(task) for task in tasks)
     bar = progress_bar(total, "images", unit="image")
@@ -136,7 +138,7 @@ def predict(
                 bar.write(f"{found}; skipped")
                 continue
             count += 1
-            results += _results_of(found, category_id)
+            results += _results_of(found, category_id, certain)
             if isinstance(drawings, Drawings):
                 drawings.add(found.task, found.image, found.people)
     speed = count / (time.perf_counter() - started)
@@ -233,7 +235,7 @@ def _read(task: ImageTask) -> Image | ImageReadError:
         return error
 
 
-def _results_of(found: FoundPeople, category_id: int) -> list[dict[str, Any]]:
+def _results_of(found: FoundPeople, category_id: int, certain_score: float) -> list[dict[str, Any]]:
     origin: dict[str, Any] = {"file_name": found.task.path.name}
     if found.task.frame is not None:
         origin["frame"] = found.task.frame
@@ -241,7 +243,7 @@ def _results_of(found: FoundPeople, category_id: int) -> list[dict[str, Any]]:
     results = []
     for person, box in enumerate(people.frames().tolist()):
         keypoints, scores = people.keypoints[person].numpy(), people.scores[person].numpy()
-        result = coco_result(found.task.image_id, category_id, keypoints, scores)
+        result = coco_result(found.task.image_id, category_id, keypoints, scores, certain_score)
         if people.boxes is None:  # the method has a score of its own for each person
             result["score"] = float(people.person_scores[person])
         results.append(result | origin | {"bbox": box})

@@ -22,6 +22,7 @@ from python_models.data import (
 from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
 from python_models.model_card import ModelCard
+from python_models.outputs import certain_score
 from python_models.people_scores import find_dataset, score_people
 from python_models.phases import Step, phases_of
 from python_models.prefetch import prefetched
@@ -227,7 +228,8 @@ class Trainer:
         if isinstance(self.val_data, ImagePeople):
             scores = score_people(self.val_data, find_dataset(*subject, **options))
         else:
-            scores = score_predictions(self.val_data, predict_dataset(*subject, **options))
+            found = predict_dataset(*subject, **options)
+            scores = score_predictions(self.val_data, found, certain_score=certain_score(self.card))
         return {name: scores[name] for name in VALIDATION_FIGURES if name in scores}
 
     def _share_buffers(self) -> None:

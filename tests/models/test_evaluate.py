@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from python_models.data import GeneratedPeople, PersonRecord
-from python_models.evaluate import Predictions, body_sizes, head_sizes, score_predictions
+from python_models.evaluate import Predictions, body_sizes, coco_result, head_sizes, score_predictions
 
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 # Shoulders 6 apart, hips 2 apart, 3 below: the diagonals are 5 (4 across, 3 down) both.
@@ -67,6 +67,30 @@ def test_predictions_are_scored_joint_by_joint():
         assert [value for value in values if not np.isnan(value)] == wanted
         assert scores[name] == pytest.approx(np.mean(wanted))
     assert scores["people"] == 3
+
+
+def test_the_score_of_a_person_is_the_mean_of_its_certain_joints():
+    scores = np.array([0.1, 0.004, 0.3])
+    found = [coco_result(1, 1, np.zeros((3, 2)), scores, *limit)["score"] for limit in ((), (0.005,), (0.0,))]
+    assert found == pytest.approx([0.3, 0.2, 0.404 / 3])
+    assert coco_result(1, 1, np.zeros((3, 2)), scores / 2)["score"] == 0.0
+    assert coco_result(1, 1, np.full((1, 2), 1.23456), np.array([0.00123]))["keypoints"] == [
+        1.235,
+        1.235,
+        0.00123,
+    ]
+
+
+def test_average_precision_ranks_people_by_scores_of_a_softmax():
+    """With the limit of heat maps all would score 0, and the order of the file would decide."""
+    people = GeneratedPeople(5, 4)
+    truth = np.stack([person.keypoints for person in people.records]).astype(np.float64)
+    truth[:2] += 500.0  # the first two are missed
+    scores = np.full(truth.shape[:2], 0.01)
+    scores[:2] = 0.002
+    found = Predictions(truth, scores, np.ones(4, dtype=bool))
+    low, high = (score_predictions(people, found, certain_score=limit)["AP50"] for limit in (0.2, 0.0))
+    assert high > low
 
 
 def test_an_area_that_the_file_leaves_empty_is_that_of_the_box(monkeypatch: pytest.MonkeyPatch):

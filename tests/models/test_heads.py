@@ -15,6 +15,7 @@ from python_models.export import plain_operators
 from python_models.heads import SIGMA_BINS, SPLIT_RATIO, SimccHead, simcc_rows
 from python_models.model_card import ModelCard, load_model
 from python_models.objectives import LossSettings, Objective
+from python_models.outputs import certain_score
 from python_models.train import train_on
 from python_models.training_state import BEST
 from python_models.zoo import ModelInfo, convert_state_dict
@@ -49,6 +50,13 @@ def test_each_joint_has_its_own_map_and_all_share_the_layers(generator: torch.Ge
         pixels = maps[0, joint].flatten()
         torch.testing.assert_close(x[0, joint], head.x.weight @ pixels + head.x.bias)
         torch.testing.assert_close(y[0, joint], head.y.weight @ pixels + head.y.bias)
+
+
+@pytest.mark.parametrize(("head", "limit"), [("peak", 0.2), ("simcc", 0.005), ("integral", 0.0)])
+def test_joints_of_each_head_count_from_a_score_of_its_own(head: str, limit: float):
+    assert certain_score(ModelCard("pose_resnet18", (64, 32), DOTS, head=head)) == limit
+    assert certain_score(ModelCard("integral_resnet50", (64, 64), DOTS)) == 0.0  # volumes
+    assert certain_score(ModelCard("rle_resnet50", (64, 32), DOTS)) == 0.2
 
 
 def test_names_of_mmpose_become_ours():
