@@ -30,6 +30,7 @@ class ImageTask:
     image_id: int
     boxes: list[Box] | None
     frame: int | None = None  # of a video, from 0
+    name: str = ""  # in results
     frame_boxes: Mapping[int, list[Box]] = field(
         default_factory=dict
     )  # of a video whose frames have their own
@@ -42,37 +43,68 @@ class ImageTask:
 
 
 def find_tasks(
-    images: Sequence[str], boxes: str = AUTO, *, category_id: int = 1, min_score: float = 0.0
+    images: Sequence[str],
+    boxes: str = AUTO,
+    *,
+    category_id: int = 1,
+    min_score: float = 0.0,
+    out: Path | None = None,
 ) -> tuple[list[ImageTask], str]:
     """Find image files and their boxes; the second value says in words where the boxes come from.
 
     Args:
         images: Image and video files, or folders that are searched for them with their subfolders.
-        boxes: A JSON file; "whole" for the whole image; "auto" takes the annotations.json of a folder among `images`
-            and otherwise the whole image.
+        boxes: A JSON file; "whole" for the whole image; "auto" takes for each folder among `images` the
+            annotations.json in it and where there is none the whole image.
         category_id: Boxes of other categories are left out.
         min_score: Boxes with a lower score are left out.
+        out: Folder that will be written to. Folders are not searched for what is in it.
 
     Raises:
-        UserError: a path that is not there, a folder without images, a malformed JSON.
+        UserError: a path that is not there, a folder without images, a malformed JSON, an image that lies in `out`.
     """
-    paths = [path for name in images for path in _files(Path(name))]
+    found = [_files(Path(name), out) for name in images]
+    parts = [([file for files in found for file in files], boxes)]
     if boxes == AUTO:
         beside = [Path(name) / ANNOTATION_FILE for name in images]
-        boxes = next((str(path) for path in beside if path.is_file()), WHOLE)
-    if boxes == WHOLE:
-        whole = [ImageTask(path, _image_id(path, index), None) for index, path in enumerate(paths, 1)]
-        return _with_distinct_ids(whole), "whole images"
-    file = Path(boxes)
+        parts = [
+            (files, str(path) if path.is_file() else WHOLE) for files, path in zip(found, beside, strict=True)
+        ]
+    tasks: list[ImageTask] = []
+    first = 1
+    for files, source in parts:
+        numbered = list(enumerate(files, first))
+        tasks += (
+            _whole(numbered) if source == WHOLE else _in_boxes(numbered, Path(source), category_id, min_score)
+        )
+        first += len(files)
+    origins = dict.fromkeys(
+        "whole images" if source == WHOLE else f"boxes of {source}" for _, source in parts
+    )
+    return _with_distinct_ids(tasks), " and ".join(origins)
+
+
+# An image file and what it is called in results: its path inside of the folder that was searched.
+_Found = tuple[Path, str]
+
+
+def _whole(files: Sequence[tuple[int, _Found]]) -> list[ImageTask]:
+    return [ImageTask(path, _image_id(path, number), None, name=name) for number, (path, name) in files]
+
+
+def _in_boxes(
+    files: Sequence[tuple[int, _Found]], source: Path, category_id: int, min_score: float
+) -> list[ImageTask]:
+    """Tasks of the files that a JSON file has boxes for."""
     try:
-        table = _BoxTable(_read_json(file), len(paths), category_id, min_score)
-        tasks = [table.task(path, index) for index, path in enumerate(paths, 1)]
+        table = _BoxTable(_read_json(source), len(files), category_id, min_score)
+        tasks = [replace(table.task(path, number), name=name) for number, (path, name) in files]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(f"boxes {file}: {_FORMS}; {type(error).__name__}: {error}") from error
+        raise UserError(f"boxes {source}: {_FORMS}; {type(error).__name__}: {error}") from error
     tasks = [task for task in tasks if task.boxes or task.frame_boxes]
     if not tasks:
-        raise UserError(f"boxes {file}: none of its boxes belongs to one of the {len(paths)} images")
-    return _with_distinct_ids(tasks), f"boxes of {file}"
+        raise UserError(f"boxes {source}: none of its boxes belongs to one of the {len(files)} images")
+    return tasks
 
 
 def _with_distinct_ids(tasks: list[ImageTask]) -> list[ImageTask]:
@@ -91,15 +123,24 @@ def _read_json(file: Path) -> Any:
         raise UserError(f"boxes {file}: not valid JSON ({error})") from error
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
+def _files(path: Path, out: Path | None) -> list[_Found]:
+    """The image files that a name stands for, less those in a folder `out` inside of it."""
+    if not path.exists():
         raise UserError(f"{path}: no such image or video file or folder")
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
-    if not found:
+    files, own = [path], None if out is None else out.resolve()
+    if path.is_dir():
+        inside = own is not None and own != path.resolve() and own.is_relative_to(path.resolve())
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in _SUFFIXES and not (inside and file.resolve().is_relative_to(own))
+        )
+    if not files:
         raise UserError(f"{path}: holds no image or video ({', '.join(_SUFFIXES)})")
-    return found
+    for file in files:
+        if file.resolve().parent == own:
+            raise UserError(f"out {out}: {file.name}, which is to be read, lies there; choose another folder")
+    return [(file, file.relative_to(path).as_posix() if file != path else path.name) for file in files]
 
 
 def _image_id(path: Path, index: int) -> int:
@@ -126,7 +167,7 @@ class _BoxTable:
                 self.by_name[name] += map(_checked, boxes)
         elif isinstance(content, Mapping) or (content and isinstance(content[0], Mapping)):
             self._add_entries(content, category_id, min_score)
-        elif image_count == 1:
+        elif image_count == 1 or content == []:
             self.for_all += map(_checked, content)
         else:
             raise ValueError(f"a plain list of boxes goes with one image, got {image_count}")
@@ -144,7 +185,7 @@ class _BoxTable:
                 continue
             if entry.get("iscrowd", 0):
                 continue
-            name = entry.get("file_name", names.get(entry["image_id"]))
+            name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"])
             if name is not None and entry.get("frame") is not None:
                 self.by_frame[name][int(entry["frame"])].append(_checked(entry["bbox"]))
                 continue
@@ -153,10 +194,10 @@ class _BoxTable:
             )
 
     def task(self, path: Path, index: int) -> ImageTask:
-        """The boxes of one image file, by any ending of its path."""
+        """The boxes of one image file, by the longest ending of its path that has any."""
         number = _image_id(path, index)
-        for count in range(1, len(path.parts) + 1):
-            name = "/".join(path.parts[-count:])
+        for start in range(len(path.parts)):
+            name = "/".join(path.parts[start:])
             if is_video(path) and name in self.by_frame:
                 return ImageTask(path, number, None, frame_boxes=self.by_frame[name])
             if name in self.by_name:

@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 class Drawings:
     """Writes `NAME_ID.jpg` for each image, and `NAME.mp4` for each video, whose frames must come in order.
 
+    A second video of the same name becomes `NAME_2.mp4`.
+
     Limbs have the colours of their sides, or with `by_person` each person has one.
     """
 
@@ -30,6 +32,7 @@ class Drawings:
         self.folder, self.skeleton, self.min_joint_score = folder, skeleton, min_joint_score
         self.by_person = by_person
         self._video: tuple[Path, VideoWriter] | None = None
+        self._names: set[str] = set()
 
     def __enter__(self) -> "Drawings":
         return self
@@ -61,8 +64,17 @@ class Drawings:
     def _writer(self, path: Path) -> VideoWriter:
         if self._video is None or self._video[0] != path:
             self._finish(None, None, None)
-            self._video = (path, VideoWriter(self.folder / f"{path.stem}.mp4", VideoReader(path).rate))
+            name = self._free_name(path.stem)
+            self._video = (path, VideoWriter(self.folder / name, VideoReader(path).rate))
         return self._video[1]
+
+    def _free_name(self, stem: str) -> str:
+        """Videos of the same name from several folders do not take each other's place."""
+        number = 1
+        while (name := f"{stem}.mp4" if number == 1 else f"{stem}_{number}.mp4") in self._names:
+            number += 1
+        self._names.add(name)
+        return name
 
     def _finish(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None

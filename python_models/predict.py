@@ -111,8 +111,15 @@ def predict(
     if detector is not None and boxes not in (AUTO, WHOLE):
         raise UserError("detector: finds the boxes itself; leave --boxes out")
     needs_boxes = way.needs_boxes and detector is None
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"out {out}: expected a folder, got a file")
     tasks, origin = find_tasks(
-        images, boxes if needs_boxes else WHOLE, category_id=category_id, min_score=min_box_score or 0.0
+        images,
+        boxes if needs_boxes else WHOLE,
+        category_id=category_id,
+        min_score=min_box_score or 0.0,
+        out=folder,
     )
     fabric = start_fabric(accelerator, 1, precision)
     settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size)
@@ -123,7 +130,7 @@ def predict(
         boxes_of = Detector(detector, detector_weights, device=fabric.device, min_score=score)
         origin = f"people by {detector}"
     certain = certain_score(card)
-    folder, results, count, unreadable = Path(out), [], 0, 0
+    results, count, unreadable = [], 0, 0
     by_person = colours == "person" or (colours == "auto" and not way.needs_boxes)
     drawn_from = certain if min_joint_score is None else min_joint_score
     drawings = Drawings(folder, card.skeleton, drawn_from, by_person=by_person) if draw else nullcontext()
@@ -141,6 +148,8 @@ def predict(
             results += _results_of(found, category_id, certain)
             if isinstance(drawings, Drawings):
                 drawings.add(found.task, found.image, found.people)
+    if unreadable and not count:
+        raise UserError(f"images: none of {unreadable} can be read")
     speed = count / (time.perf_counter() - started)
     save_json(folder / "predictions.json", results)
     skipped = f", {unreadable} unreadable images skipped" if unreadable else ""
@@ -236,7 +245,7 @@ def _read(task: ImageTask) -> Image | ImageReadError:
 
 
 def _results_of(found: FoundPeople, category_id: int, certain_score: float) -> list[dict[str, Any]]:
-    origin: dict[str, Any] = {"file_name": found.task.path.name}
+    origin: dict[str, Any] = {"file_name": found.task.name}
     if found.task.frame is not None:
         origin["frame"] = found.task.frame
     people = found.people

@@ -93,6 +93,46 @@ def test_malformed_boxes_are_one_sentence(folder: Path, content: object, words: 
         find_tasks([str(folder)], save(folder, content))
 
 
+def test_each_folder_has_its_own_annotations(tmp_path: Path):
+    """Images of the same name in several sets do not get each other's boxes."""
+    for name, boxes in (("a", 1), ("b", 2), ("plain", 0)):
+        (tmp_path / name / "images").mkdir(parents=True)
+        (tmp_path / name / "images" / "1.jpg").touch()
+        content = {
+            "images": [{"id": 1, "file_name": "images/1.jpg"}],
+            "annotations": [{"image_id": 1, "bbox": [boxes, 0, 10, 10]}] * boxes,
+        }
+        if boxes:
+            save(tmp_path / name / "x", content, "annotations.json")
+    tasks, origin = find_tasks([str(tmp_path / name) for name in ("a", "b", "plain")])
+    assert [None if task.boxes is None else len(task.boxes) for task in tasks] == [1, 2, None]
+    assert [task.image_id for task in tasks] == [1, 2, 3] and tasks[0].name == "images/1.jpg"
+    assert origin.endswith("b/annotations.json and whole images")
+
+
+def test_the_longest_ending_of_a_path_wins(folder: Path):
+    boxes = save(folder, {"b.PNG": [BOX], "images/b.PNG": [BOX, BOX]})
+    assert [len(task.boxes) for task in find_tasks([str(folder)], boxes)[0]] == [2]
+
+
+def test_names_alone_find_their_images(folder: Path):
+    boxes = save(folder, [{"file_name": "b.PNG", "bbox": BOX}])
+    assert [task.path.name for task in find_tasks([str(folder)], boxes)[0]] == ["b.PNG"]
+    with pytest.raises(UserError, match="none of its boxes belongs to one of the 2 images"):
+        find_tasks([str(folder)], save(folder, []))
+
+
+def test_what_was_written_is_not_read_again(folder: Path):
+    out = folder / "found"
+    out.mkdir()
+    (out / "b_2.jpg").touch()
+    assert len(find_tasks([str(folder)], out=out)[0]) == 2
+    for images in (out, out / "b_2.jpg"):
+        with pytest.raises(UserError, match=r"found: b_2\.jpg, which is to be read, lies there"):
+            find_tasks([str(images)], out=out)
+    assert len(find_tasks([str(folder)], out=folder.parent)[0]) == 3
+
+
 def test_wrong_paths_are_named(folder: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"absent: no such image or video file or folder"):
         find_tasks([str(tmp_path / "absent")])

@@ -130,6 +130,33 @@ def test_images_and_videos_mix(clip: Path, weights: str):
     }
 
 
+def test_videos_of_one_name_do_not_take_each_other_s_place(clip: Path, tmp_path: Path):
+    other = tmp_path / "other" / clip.name
+    other.parent.mkdir()
+    other.write_bytes(clip.read_bytes())
+    frame = np.zeros((60, 80, 3), np.uint8)
+    tasks, _ = find_tasks([str(clip), str(other)])
+    with Drawings(tmp_path / "out", DOTS, 0.2) as drawings:
+        for task in tasks:
+            drawings.add(task.at(0), frame, People.nobody(4))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.mp4", "clip_2.mp4"]
+
+
+def test_a_video_is_not_written_over_itself(clip: Path, weights: str):
+    before = clip.read_bytes()
+    with pytest.raises(UserError, match=r"clip\.mp4, which is to be read, lies there"):
+        predict(weights=weights, images=[str(clip)], out=str(clip.parent), accelerator="cpu")
+    assert clip.read_bytes() == before
+
+
+def test_nothing_to_read_is_an_error(tmp_path: Path, weights: str):
+    (tmp_path / "photo.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match="none of 1 can be read"):
+        predict(weights=weights, images=[str(tmp_path / "photo.jpg")], out=str(tmp_path / "out"))
+    with pytest.raises(UserError, match="expected a folder, got a file"):
+        predict(weights=weights, images=[str(tmp_path)], out=str(tmp_path / "photo.jpg"))
+
+
 def test_a_crash_leaves_no_half_video(tmp_path: Path, clip: Path):
     (task,), _ = find_tasks([str(clip)])
     with pytest.raises(RuntimeError), Drawings(tmp_path / "out", DOTS, 0.2) as drawings:
