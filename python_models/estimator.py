@@ -67,6 +67,11 @@ class PoseEstimator:
         require_crops(card.model)
         if not scales or any(not 0 < scale < 100 for scale in scales):
             raise UserError(f"scales: expected numbers above 0, got {tuple(scales)}")
+        if flip_test and card.skeleton.one_sided:
+            raise UserError(
+                f"flip_test: {card.skeleton.one_sided[0]!r} has no partner on the other side, so mirrored people "
+                "cannot be averaged with"
+            )
         self.network, self.card, self.device, self.flip_test = network, card, device, flip_test
         self.merges_maps = uses_peaks(card) and card.stages == 1
         self.scales = tuple(scales)

@@ -186,3 +186,11 @@ def test_joints_that_are_no_peaks_are_averaged_over_the_sizes():
     torch.testing.assert_close(found.keypoints, torch.tensor([25.0, 40.0]).expand(1, 3, 2), atol=1e-3, rtol=0)
     with pytest.raises(UserError, match=r"scales: expected numbers above 0, got \(1.0, 0.0\)"):
         PoseEstimator(network, card, device=torch.device("cpu"), scales=(1.0, 0.0))
+
+
+def test_a_joint_without_partner_cannot_be_averaged_with_its_mirror_image():
+    one_sided = Skeleton.from_names("cat", ("nose", "left_ear", "left_eye", "right_eye"))
+    with pytest.raises(UserError, match="flip_test: 'left_ear' has no partner"):
+        PoseEstimator(
+            lambda crops: crops, card_of("msra", one_sided), device=torch.device("cpu"), flip_test=True
+        )
