@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -63,7 +64,9 @@ class Parser(ArgumentParser):
     """Answers wrong arguments with one sentence."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise UserError(" ".join(message.split()))
+        # Required options are listed as COMMAND.option.
+        named = re.sub(rf"\b(?:{'|'.join(FUNCTIONS)}|train)\.(?=\w)", "--", " ".join(message.split()))
+        raise UserError(named)
 
 
 def build_parser() -> Parser:
@@ -92,8 +95,13 @@ def build_parser() -> Parser:
 
 
 def normalise(arguments: Sequence[str]) -> list[str]:
-    """Accept --batch-size for --batch_size; --recipe NAME and --resume FOLDER bring their settings first."""
-    result = [part for argument in arguments for part in _parts(_with_underscores(argument))]
+    """Accept --batch-size for --batch_size, and `list 'pose_*'`; --help where nothing is asked for.
+
+    --recipe NAME and --resume FOLDER bring their settings first.
+    """
+    result = [part for argument in arguments for part in _parts(_with_underscores(argument))] or ["--help"]
+    if result[0] in ("list", "recipes") and len(result) == 2 and not result[1].startswith("-"):
+        return [result[0], "--pattern", result[1]]
     if "--recipe" in result[1:-1] and result[0] == "train":
         place = result.index("--recipe")
         settings = recipe_settings(result[place + 1])

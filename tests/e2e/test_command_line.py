@@ -157,6 +157,16 @@ def test_wrong_input_is_one_sentence(
     assert not (tmp_path / "never").exists()
 
 
+def test_a_newcomer_is_helped(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0 and "subcommands" in capsys.readouterr().out
+    assert main(["list", "pose_hrnet*"]) == 0
+    assert capsys.readouterr().out.split() == ["pose_hrnet_w32", "pose_hrnet_w48"]
+    assert main(["recipes", "mspn1*"]) == 0 and "mspn1_coco" in capsys.readouterr().out
+    assert "required: --weights, --data" in fails(["evaluate"], capsys)
+
+
 def test_malformed_annotations_name_file_entry_and_field(people: Path, tmp_path: Path, capsys):
     labels = json.loads((people / "val" / "annotations.json").read_text())
     del labels["annotations"][2]["bbox"]
