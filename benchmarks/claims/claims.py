@@ -104,11 +104,19 @@ CLAIMS: tuple[Claim, ...] = (
         (Subject("hourglass1", "1 hourglass"), Subject("hourglass2", "2 hourglasses")),
     ),
     Claim(
-        "Integral regression beats direct regression with the same backbone.",
+        "Integral regression beats direct regression with the same backbone, after heat maps.",
+        "Sun et al., ECCV 2018",
+        0.2,
+        (Subject("regression-more", "regression"), Subject("integral", "integral")),
+        "The integral goes on from a network that has learned heat maps, the regression from one that has learned "
+        "joints: what it gains may come from there.",
+    ),
+    Claim(
+        "Integral regression beats direct regression with the same backbone, from joints alone.",
         "Sun et al., ECCV 2018",
         0.2,
         (Subject("regression", "regression"), Subject("integral-alone", "integral")),
-        "Both learn from joints alone; the network of the integral has transposed convolutions besides.",
+        "Both start from nothing; the network of the integral has transposed convolutions besides.",
     ),
     _against_arg_max("1/4", ""),
     _against_arg_max("1/8", "-half"),
