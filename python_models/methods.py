@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from python_models.bottom_up import BottomUpEstimator, Resize
+from python_models.data import Skeleton
 from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
-from python_models.model_card import ModelCard
+from python_models.model_card import ModelCard, load_model
 from python_models.people import Finder, People
 from python_models.refinement import build_estimator
+from python_models.whole_body import WholeBody
 from python_models.zoo import model_info
 
 MethodName = Literal["auto", "topdown", "openpose", "ae", "centernet", "personlab"]
@@ -137,3 +140,25 @@ def _fits(method: Method, model: str) -> bool:
     wanted = "crop" if method.needs_boxes else "image"
     named = any(fnmatch.fnmatch(model, pattern) for pattern in method.models)
     return named and model_info(model).input == wanted
+
+
+def with_parts(
+    finder: Finder, skeleton: Skeleton, fabric: Fabric, *, hand: str | None, face: str | None, padding: float
+) -> WholeBody:
+    """A finder of bodies that looks at hands and faces too.
+
+    Args:
+        finder: Finds people with the joints of `skeleton`.
+        skeleton: Of the bodies.
+        fabric: Where the networks run.
+        hand, face: Path or URL of a checkpoint that knows its model, or is one of `openpose_hand` or `openpose_face`.
+        padding: How much larger the crops are than hands and faces.
+
+    Raises: UserError for weights that do not fit, or bodies that do not say where hands and faces are.
+    """
+    estimators: dict[str, PoseEstimator] = {}
+    for part, weights in (("hand", hand), ("face", face)):
+        if weights is not None:
+            network, card = load_model(weights, model=f"openpose_{part}")
+            estimators[part] = build_estimator(fabric.to_device(network), card, device=fabric.device)
+    return WholeBody(finder, skeleton, padding=padding, **estimators)

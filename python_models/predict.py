@@ -23,7 +23,7 @@ from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
 from python_models.evaluate import coco_result
 from python_models.files import save_json
-from python_models.methods import FinderSettings, MethodName, method_for
+from python_models.methods import FinderSettings, MethodName, method_for, with_parts
 from python_models.model_card import load_model
 from python_models.outputs import certain_score
 from python_models.people import Finder, People
@@ -57,6 +57,9 @@ def predict(
     model: str | None = None,
     detector: str | None = None,
     detector_weights: str | None = None,
+    hand: str | None = None,
+    face: str | None = None,
+    part_padding: float = 1.0,
     min_box_score: float | None = None,
     category_id: int = 1,
     min_joint_score: float | None = None,
@@ -84,6 +87,10 @@ def predict(
         model: name in the zoo, for checkpoints that do not name their model.
         detector: find the people with this detector of torchvision, such as fasterrcnn_resnet50_fpn_v2, instead.
         detector_weights: path or URL of its checkpoint; by default torchvision's own.
+        hand: look at everybody's hands too, with this checkpoint of openpose_hand or of a network that was trained.
+        face: look at everybody's face too, with this checkpoint of openpose_face or of a network that was trained.
+        part_padding: what these see is so many times as large as the hand or face; 1.25 for those that were trained
+            here.
         min_box_score: boxes with a lower score are left out; by default 0 for given boxes, 0.5 for a detector's.
         category_id: boxes of other categories are left out.
         min_joint_score: joints with a lower score are not drawn, limbs below twice that are faint; all are written.
@@ -103,7 +110,7 @@ def predict(
     Returns:
         What predictions.json holds: one COCO result per person, with `file_name`, `bbox` and for videos `frame`.
     """
-    require_positive(batch_size=batch_size)
+    require_positive(batch_size=batch_size, part_padding=part_padding)
     network, card = load_model(weights, model=model)
     way = method_for(method, card.model)
     if not way.needs_boxes and (detector is not None or boxes not in (AUTO, WHOLE)):
@@ -123,7 +130,10 @@ def predict(
     )
     fabric = start_fabric(accelerator, 1, precision)
     settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size)
-    finder = way.build(fabric.to_device(network), card, settings)
+    finder, skeleton = way.build(fabric.to_device(network), card, settings), card.skeleton
+    if hand is not None or face is not None:
+        finder = with_parts(finder, skeleton, fabric, hand=hand, face=face, padding=part_padding)
+        skeleton = finder.skeleton
     boxes_of = None
     if detector is not None:
         score = 0.5 if min_box_score is None else min_box_score
@@ -133,7 +143,7 @@ def predict(
     results, count, unreadable = [], 0, 0
     by_person = colours == "person" or (colours == "auto" and not way.needs_boxes)
     drawn_from = certain if min_joint_score is None else min_joint_score
-    drawings = Drawings(folder, card.skeleton, drawn_from, by_person=by_person) if draw else nullcontext()
+    drawings = Drawings(folder, skeleton, drawn_from, by_person=by_person) if draw else nullcontext()
     started = time.perf_counter()
     total = sum(_expected_images(task) for task in tasks)
     bar = progress_bar(total, "images", unit="image")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from python_models import methods
 from python_models.__main__ import main
-from python_models.data import OPENPOSE_18_SKELETON
+from python_models.data import OPENPOSE_18_SKELETON, OPENPOSE_HAND_SKELETON
 from python_models.errors import UserError
 from python_models.maps import PartAffinityMaps
 from python_models.methods import METHODS, FinderSettings, TopDown, method_for
@@ -149,3 +149,27 @@ def test_people_without_boxes_are_framed_by_their_joints():
 
 def test_methods_are_named_in_the_type_of_the_option():
     assert set(methods.MethodName.__args__) == {"auto", *METHODS}
+
+
+def test_hands_and_faces_are_looked_at_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    body = ModelCard("openpose_body_coco", SIZE, OPENPOSE_18_SKELETON, encoding="cmu")
+    hand = ModelCard("pose_resnet18", (32, 32), OPENPOSE_HAND_SKELETON, options=TINY_OPTIONS)
+
+    def load(weights: str, model: str | None) -> tuple[nn.Module, ModelCard]:
+        return (Painted(), body) if weights == "body.pt" else (hand.create().eval(), hand)
+
+    monkeypatch.setattr("python_models.predict.load_model", load)
+    monkeypatch.setattr("python_models.methods.load_model", load)
+    image = photo(tmp_path / "a.png", 512, 768)
+    options = {"weights": "body.pt", "images": [image], "out": str(tmp_path / "out"), "accelerator": "cpu"}
+    plain, whole = predict(**options), predict(**options, hand="hand.pt", part_padding=1.25)
+    assert [len(result["keypoints"]) for result in whole] == [3 * (18 + 2 * 21)] * 2
+    for result, other in zip(whole, plain, strict=True):
+        assert result["keypoints"][: 3 * 18] == other["keypoints"]
+        hands = np.array(result["keypoints"][3 * 18 :]).reshape(2, 21, 3)
+        wrists = np.array(result["keypoints"]).reshape(-1, 3)[[7, 4], :2]
+        assert (
+            np.abs(hands[..., :2] - wrists[:, None]).max() < 150
+        )  # around the wrists of the person, not at 0
+    with pytest.raises(UserError, match="part_padding: expected"):
+        predict(**options, hand="hand.pt", part_padding=0.0)
