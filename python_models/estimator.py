@@ -80,11 +80,11 @@ class PoseEstimator:
     def from_images(self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Poses:
         """People in `boxes` (N, 4) xywh, each in image `image_index` (N,) of the uint8 RGB `images` (H, W, 3)."""
         on_device = [image.to(self.device) for image in images]
-        looks = [self._source(on_device, boxes, image_index, scale) for scale in self.scales]
+        looks = [self.source(on_device, boxes, image_index, scale) for scale in self.scales]
         if len(looks) == 1 or not self.merges_maps:
             found = [self.from_crops(look.crops(), look.affines, look) for look in looks]
             return Poses(*(torch.stack(values).mean(0) for values in zip(*found, strict=True)))
-        maps = [self._merged(look.crops()) for look in looks]
+        maps = [self.heatmaps(look.crops()) for look in looks]
         aligned = [self._at_size_one(own, scale) for own, scale in zip(maps, self.scales, strict=True)]
         return self.decode(torch.stack(aligned).mean(0), self._affines(boxes, 1.0))
 
@@ -98,8 +98,8 @@ class PoseEstimator:
             boxes, self.card.input_size, convention=self.card.convention, padding=CROP_PADDING, scale=scale
         ).to(self.device)
 
-    def _source(
-        self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor, scale: float
+    def source(
+        self, images: Sequence[Tensor], boxes: Tensor, image_index: Tensor, scale: float = 1.0
     ) -> CropSource:
         """How people are cut out of boxes `scale` times as large."""
         info = model_info(self.card.model)
@@ -108,7 +108,7 @@ class PoseEstimator:
         index = image_index.to(self.device)
         return CropSource(images, index, affines, self.card.input_size, options=colours)
 
-    def _merged(self, crops: Tensor) -> Tensor:
+    def heatmaps(self, crops: Tensor) -> Tensor:
         """Heat maps, averaged with those of the mirrored crops where asked for."""
         maps = prediction_of(self.network(crops), self.card)
         if not self.flip_test:

@@ -10,16 +10,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from python_models.bottom_up import BottomUpEstimator, Resize
+from python_models.crowd_matching import CrowdMatching
 from python_models.data import Skeleton
 from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
 from python_models.model_card import ModelCard, load_model
-from python_models.people import Finder, People
+from python_models.people import Finder, People, whole_image
 from python_models.refinement import build_estimator
 from python_models.whole_body import WholeBody
 from python_models.zoo import model_info
 
-MethodName = Literal["auto", "topdown", "openpose", "ae", "centernet", "personlab"]
+MethodName = Literal["auto", "topdown", "crowdpose", "openpose", "ae", "centernet", "personlab"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,6 @@ class TopDown:
         return [People(*values) for values in zip(*columns, strict=True)]
 
 
-def whole_image(image: Tensor) -> Tensor:
-    """The box of an image (H, W, 3), (1, 5)."""
-    return torch.tensor([[0.0, 0.0, image.shape[1], image.shape[0], 1.0]])
-
-
 Build = Callable[[nn.Module, ModelCard, FinderSettings], Finder]
 
 
@@ -97,6 +93,13 @@ def _topdown(network: nn.Module, card: ModelCard, settings: FinderSettings) -> F
     return TopDown(estimator, settings.batch_size)
 
 
+def _crowdpose(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    estimator = build_estimator(
+        network, card, device=settings.device, refine=settings.refine, flip_test=settings.flip_test
+    )
+    return CrowdMatching(estimator, settings.batch_size)
+
+
 def _bottom_up(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
     return BottomUpEstimator(
         network,
@@ -110,6 +113,7 @@ def _bottom_up(network: nn.Module, card: ModelCard, settings: FinderSettings) ->
 
 METHODS: dict[str, Method] = {
     "topdown": Method(_topdown, ("*",), needs_boxes=True),
+    "crowdpose": Method(_crowdpose, ("*",), needs_boxes=True),
     "openpose": Method(_bottom_up, ("openpose_*", "lightweight_openpose")),
     "ae": Method(_bottom_up, ("pose_ae_*", "higherhrnet_*", "ae_hrnet_*")),
     "centernet": Method(_bottom_up, ("centernet_*",)),

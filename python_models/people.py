@@ -30,5 +30,10 @@ class People(NamedTuple):
         return torch.where(has.any(1), torch.cat([low, high - low], dim=1), 0.0)
 
 
+def whole_image(image: Tensor) -> Tensor:
+    """The box of an image (H, W, 3) with the score 1, (1, 5)."""
+    return torch.tensor([[0.0, 0.0, image.shape[1], image.shape[0], 1.0]])
+
+
 # Images uint8 RGB (H, W, 3) and, for each, boxes (N, 5) of x, y, width, height and score; None: the whole image.
 Finder = Callable[[Sequence[Tensor], Sequence[Tensor | None]], list[People]]

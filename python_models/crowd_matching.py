@@ -1,0 +1,110 @@
+"""CrowdPose's way from boxes to people: every box shows joints of several people, and each joint goes to one of them.
+
+Source: Li et al., CrowdPose: Efficient Crowded Scenes Pose Estimation and A New Benchmark, CVPR 2019, section 3.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import pyposeops
+from pyposeops.solvers import match_joints
+from python_models.errors import UserError
+from python_models.estimator import CROP_PADDING, PoseEstimator
+from python_models.outputs import uses_peaks
+from python_models.people import People, whole_image
+
+MAX_PEAKS, THRESHOLD, WINDOW = 5, 0.1, 5
+MIN_JOINTS = 5
+LEAST = 1e-6
+
+
+class CrowdMatching:
+    """Joint candidates in every box, matched between all of an image; a `python_models.people.Finder`.
+
+    Boxes may overlap and repeat each other: whoever is left with few joints is dropped, which pose NMS does else. Of
+    boxes around one person the surest takes the joints: responses count by the box's score and by how strong the
+    person's joints are on average, as in the public code.
+
+    Args:
+        estimator: Of a network of heat maps for one person's crop. Its peaks are refined by a quarter of a pixel.
+        batch_size: People per run of the network.
+        max_peaks: Candidates of a joint in a box.
+        threshold: They are above it.
+        min_joints: People with fewer joints are dropped.
+
+    Raises: UserError for a network without heat maps.
+    """
+
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        batch_size: int = 32,
+        *,
+        max_peaks: int = MAX_PEAKS,
+        threshold: float = THRESHOLD,
+        min_joints: int = MIN_JOINTS,
+    ) -> None:
+        if not uses_peaks(estimator.card) or estimator.card.stages > 1:
+            raise UserError(
+                f"model {estimator.card.model}: crowds are matched by peaks of heat maps; it has none"
+            )
+        self.estimator, self.batch_size = estimator, batch_size
+        self.max_peaks, self.threshold = max_peaks, threshold
+        self.min_joints = min(min_joints, estimator.card.skeleton.num_joints)
+
+    def __call__(self, images: Sequence[Tensor], boxes: Sequence[Tensor | None]) -> list[People]:
+        """The people of uint8 RGB images (H, W, 3), at most one for each box (N, 5)."""
+        return [
+            self._people(image, whole_image(image) if own is None else own)
+            for image, own in zip(images, boxes, strict=True)
+        ]
+
+    def _people(self, image: Tensor, boxes: Tensor) -> People:
+        if not len(boxes):
+            return People.nobody(self.estimator.card.skeleton.num_joints)._replace(boxes=torch.zeros(0, 4))
+        found = [self._candidates(image, part) for part in boxes[:, :4].split(self.batch_size)]
+        coords, scores, counts = (torch.cat(values) for values in zip(*found, strict=True))
+        # A peak's first entry is the largest; detectors may give scores of 0.
+        sureness = boxes[:, 4].clamp_min(LEAST) * scores[..., 0].mean(1)
+        crowd = match_joints(
+            coords,
+            scores * sureness[:, None, None],
+            counts,
+            sizes=CROP_PADDING * boxes[:, 2:4].prod(1).sqrt(),
+            sigmas=self.estimator.card.skeleton.sigmas,
+            min_joints=self.min_joints,
+        )
+        keep = torch.from_numpy(crowd.keep)
+        matched = torch.from_numpy(crowd.scores).float()[keep]
+        keypoints = torch.from_numpy(crowd.keypoints).float()[keep]
+        return People(keypoints, matched / sureness[keep, None], matched.mean(1), boxes[keep, :4])
+
+    def _candidates(self, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Places (N, K, P, 2) in pixels of the image, scores (N, K, P) and counts (N, K), of every box's joints."""
+        estimator = self.estimator
+        index = torch.zeros(len(boxes), dtype=torch.int64)
+        source = estimator.source([image.to(estimator.device)], boxes, index)
+        maps = estimator.heatmaps(source.crops()).float()[:, : estimator.card.skeleton.num_joints]
+        peaks = pyposeops.heatmap_peaks(
+            maps, max_peaks=self.max_peaks, threshold=self.threshold, window=WINDOW, refine="quarter"
+        )
+        in_crop = self._in_crop(peaks.coords, (maps.shape[-2], maps.shape[-1]))
+        places = pyposeops.transform_keypoints(in_crop.flatten(1, 2), pyposeops.invert_affine(source.affines))
+        scores, counts = peaks.scores.cpu(), peaks.counts.cpu()
+        is_peak = torch.arange(self.max_peaks) < counts[..., None]
+        coords = torch.where(is_peak[..., None], places.cpu().unflatten(1, scores.shape[1:]), 0.0)
+        return coords, torch.where(is_peak, scores, 0.0), counts
+
+    def _in_crop(self, coords: Tensor, size: tuple[int, int]) -> Tensor:
+        """From pixels of the maps to those of the crop, by how the maps lie on it."""
+        (height, width), (rows, columns) = self.estimator.card.input_size, size
+        if self.estimator.card.grid == "udp":
+            return coords * coords.new_tensor(
+                ((width - 1) / max(columns - 1, 1), (height - 1) / max(rows - 1, 1))
+            )
+        stride = coords.new_tensor((width / columns, height / rows))
+        if self.estimator.card.grid == "half_pixel":
+            return (coords + 0.5) * stride - 0.5
+        return coords * stride
