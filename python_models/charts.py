@@ -5,6 +5,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from python_models.files import save_figure
+
 _LOSS_COLOUR, _SCORE_COLOURS = "#c2410c", {"PCK@0.2": "#1d4ed8", "PCK@0.5": "#0f766e"}
 
 
@@ -25,5 +27,4 @@ def draw_training(history: list[dict[str, float]], path: str | Path, *, title: s
     for axes in (loss, score):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    save_figure(Path(path), figure)

@@ -44,7 +44,11 @@ class Detector:
             self.network = models.get_model(name, weights="DEFAULT")
         else:
             self.network = models.get_model(name, weights=None, weights_backbone=None)
-            self.network.load_state_dict(weights_of(read_checkpoint(weights), weights))
+            try:
+                self.network.load_state_dict(weights_of(read_checkpoint(weights), weights))
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"detector_weights {weights}: not weights of {name} ({reason})") from error
         self.network.to(device).eval()
         self.device, self.min_score = device, min_score
 

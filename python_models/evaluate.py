@@ -14,7 +14,7 @@ from python_models.bottom_up import Resize
 from python_models.data import ImagePeople, PersonRecord, PoseDataset, PoseLoader
 from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
-from python_models.files import save_json
+from python_models.files import check_output_file, save_json
 from python_models.interrupt import StopRequest
 from python_models.metrics import complete_annotations, oks_ap
 from python_models.model_card import ModelCard, load_model
@@ -270,6 +270,7 @@ def evaluate(
     for name, limits in (("pck_thresholds", pck_thresholds), ("pdj_thresholds", pdj_thresholds)):
         if not limits or any(not limit > 0 for limit in limits):
             raise UserError(f"{name}: expected numbers above 0, got {list(limits)}")
+    check_output_file("out", out)
     require_positive(generated_count=generated_count, batch_size=batch_size)
     if workers < 0:
         raise UserError(f"workers: expected at least 0, got {workers}")

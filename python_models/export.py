@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import pyposeops
 from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
-from python_models.files import write_atomically
+from python_models.files import check_output_file, write_atomically
 from python_models.model_card import ModelCard, load_model
 from python_models.zoo import model_info, require_crops
 
@@ -93,7 +93,7 @@ def export(
         refine: refinement of heat-map peaks; auto takes what belongs to the encoding trained with.
         flip_test: average with the mirrored crop, inside of the graph.
     """
-    path = Path(out)
+    path = check_output_file("out", out)
     if path.suffix not in (".onnx", ".pt2"):
         raise UserError(f"out {out}: expected a file that ends in .onnx or .pt2")
     network, card = load_model(weights, model=model)
@@ -158,7 +158,7 @@ def to_onnx(graph: torch.export.ExportedProgram, facts: dict[str, str]) -> bytes
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"export: writing ONNX needs the package {error.name}; install the extra export"
+            f"export: writing ONNX needs the package {error.name}: pip install 'pyposeops[export]'"
         ) from error
     logging.getLogger("torch.onnx").setLevel(
         logging.ERROR

@@ -6,14 +6,30 @@ from typing import Any
 
 import torch
 
-from pyposeops.evaluate.writing import save_json, write_atomically
+from pyposeops.evaluate.writing import save_figure, save_json, write_atomically
+from python_models.errors import UserError
 
-__all__ = ["copy_atomically", "save_checkpoint", "save_json", "write_atomically"]
+__all__ = [
+    "check_output_file",
+    "copy_atomically",
+    "save_checkpoint",
+    "save_figure",
+    "save_json",
+    "write_atomically",
+]
 
 
 def save_checkpoint(path: str | Path, content: dict[str, Any]) -> Path:
     """`torch.save`, atomically."""
     return write_atomically(path, lambda file: torch.save(content, file))
+
+
+def check_output_file(option: str, path: str | Path) -> Path:
+    """The path of a file that can be written; raises UserError for a folder, before any work is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{option} {path}: expected a file, got a folder")
+    return path
 
 
 def copy_atomically(source: Path, path: Path) -> Path:

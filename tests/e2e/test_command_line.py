@@ -150,6 +150,11 @@ def test_wrong_input_is_one_sentence(
     assert "no such file" in fails([*evaluate, str(tmp_path / "w.pt")], capsys)
     assert "generated_count: expected 1" in fails([*evaluate, "w.pt", "--generated-count", "0"], capsys)
     assert "workers: expected at least 0" in fails([*evaluate, "w.pt", "--workers", "-1"], capsys)
+    folder = ["--out", str(tmp_path)]
+    assert "expected a file, got a folder" in fails(
+        ["evaluate", "--weights", "w.pt", "--data", "x", *folder], capsys
+    )
+    assert "expected a file, got a folder" in fails(["export", "--weights", "w.pt", *folder], capsys)
     generate = ["generate", "--out", str(tmp_path / "never"), "--train-count", "4"]
     assert "val_count: expected 1 or more" in fails([*generate, "--val-count", "0"], capsys)
     predict = ["predict", "--images", str(people), "--weights", str(run / "best.pt"), "--batch-size", "0"]

@@ -204,6 +204,12 @@ def test_a_detector_gives_the_people_alone(torchvision: None, clip: Path, weight
         Detector("other", None, device=torch.device("cpu"))
 
 
+def test_weights_of_another_detector_are_told_in_a_sentence(torchvision: None, tmp_path: Path):
+    torch.save({"backbone.weight": torch.zeros(2)}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"detector_weights .*w\.pth: not weights of fixed \("):
+        Detector("fixed", str(tmp_path / "w.pth"), device=torch.device("cpu"))
+
+
 def test_without_torchvision_a_detector_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(UserError, match="detector fixed: needs torchvision"):
