@@ -102,6 +102,9 @@ def normalise(arguments: Sequence[str]) -> list[str]:
     result = [part for argument in arguments for part in _parts(_with_underscores(argument))] or ["--help"]
     if result[0] in ("list", "recipes") and len(result) == 2 and not result[1].startswith("-"):
         return [result[0], "--pattern", result[1]]
+    if result[0] == "train" and _place(result, "--epochs") and not _place(result, "--phase_epochs"):
+        # Else the phases' epochs of a recipe, or of an earlier run, would win.
+        result.insert(_place(result, "--epochs"), "--phase_epochs=[]")
     if "--recipe" in result[1:-1] and result[0] == "train":
         place = result.index("--recipe")
         settings = recipe_settings(result[place + 1])
@@ -112,6 +115,11 @@ def normalise(arguments: Sequence[str]) -> list[str]:
     if not settings.is_file():
         raise UserError(f"resume {settings.parent}: holds no {SETTINGS_FILE} of an earlier run")
     return ["train", "--config", str(settings), *result[1:]]
+
+
+def _place(arguments: Sequence[str], option: str) -> int:
+    """Where an option is given, as --option VALUE or --option=VALUE, after the command; 0: nowhere."""
+    return next((place for place, own in enumerate(arguments) if own.partition("=")[0] == option), 0)
 
 
 def _parts(argument: str) -> list[str]:

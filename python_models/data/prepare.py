@@ -41,6 +41,7 @@ class BatchPreparer:
 
     The draws and the affine maps of a batch are a few hundred numbers and are made on the CPU; images go to
     the device as they were decoded and are cropped, flipped, coloured and normalised there in one pass.
+
     Args:
         dataset: its records give boxes, joints and visibility; samples refer to them by index.
         size: (height, width) of the crops in pixels.
@@ -51,7 +52,7 @@ class BatchPreparer:
         reverse_channels: whether crops are BGR.
         dtype, channels_last: of the crops. device: where the batch is made.
 
-    Raises: ValueError if `augmentation` flips and the skeleton has a left or right joint without partner.
+    Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner.
     """
 
     def __init__(

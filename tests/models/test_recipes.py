@@ -55,6 +55,13 @@ def test_options_beside_a_recipe_win():
     )
 
 
+def test_epochs_beside_a_recipe_hold_for_all_of_its_phases():
+    recipe = ("--recipe", "tompson_cascade_mpii_256x256")
+    assert parsed(*recipe).phase_epochs == (60, 30, 30)
+    assert (parsed(*recipe, "--epochs", "2").epochs, parsed(*recipe, "--epochs", "2").phase_epochs) == (2, ())
+    assert parsed(*recipe, "--epochs=2", "--phase-epochs=[1, 2, 3]").phase_epochs == (1, 2, 3)
+
+
 def test_a_recipe_can_be_written_to_a_configuration_file():
     assert json.loads(json.dumps(recipe_settings("mspn2_coco_256x192")))["loss"]["hardest_stages"] == [3, 7]
 
