@@ -85,8 +85,12 @@ class ModelCard:
         *,
         augmentation: Augmentation | None = None,
         channels_last: bool = False,
+        others: bool = False,
     ) -> BatchPreparer | PeoplePreparer:
-        """What makes this model's batches from the images of a data set, `ImagePeople` for one of whole images."""
+        """What makes this model's batches from the images of a data set, `ImagePeople` for one of whole images.
+
+        With `others`, batches of crops tell who else is in the image; those of whole images have everybody.
+        """
         info = model_info(self.model)
         if isinstance(dataset, ImagePeople):
             return PeoplePreparer(
@@ -109,6 +113,7 @@ class ModelCard:
             std=info.std,
             channels_last=channels_last,
             device=device,
+            others=others,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import pyposeops
-from python_models.data import Batch
+from python_models.data import Batch, labelled_inside
 from python_models.errors import UserError
 from python_models.heads import SIGMA_BINS, SPLIT_RATIO, simcc_rows
 from python_models.model_card import ModelCard
@@ -37,6 +37,8 @@ class LossSettings:
         hardest_joints: only so many joints with the largest loss count in a person; 0 for all.
         hardest_stages: to which stages that applies; negative numbers count from the last.
         tag_weight: factor of the loss of tags, for associative embedding.
+        interference_weight: of other people's joints in the crop, whose Gaussians are added to the targets times this
+            (the joint-candidate loss of CrowdPose, with 0.5). 0: targets show the one person's joints alone.
     """
 
     kind: Literal["auto", "heatmaps", "joints", "both"] = "auto"
@@ -48,6 +50,7 @@ class LossSettings:
     hardest_joints: int = 0
     hardest_stages: tuple[int, ...] = (-1,)
     tag_weight: float = 1e-3
+    interference_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("stage_weights", "stage_sigmas", "stage_kernels", "hardest_stages"):
@@ -56,6 +59,8 @@ class LossSettings:
             raise UserError(f"hardest_joints: expected 0 or more, got {self.hardest_joints}")
         if not 0 <= self.tag_weight < float("inf"):
             raise UserError(f"tag_weight: expected 0 or more, got {self.tag_weight}")
+        if not 0 <= self.interference_weight <= 1:
+            raise UserError(f"interference_weight: expected 0 to 1, got {self.interference_weight}")
         if any(not sigma > 0 for sigma in self.stage_sigmas):
             raise UserError(f"stage_sigmas: expected numbers above 0, got {self.stage_sigmas}")
 
@@ -86,6 +91,11 @@ class Objective:
             raise UserError(f"loss.kind {kind}: needs head=integral where the model gives heat maps")
         if card.encoding == "megvii" and kind != "joints" and not settings.stage_kernels:
             raise UserError("loss.stage_kernels: the encoding megvii needs the side of each stage's Gaussian")
+        if settings.interference_weight and (kind != "heatmaps" or self.on_rows):
+            raise UserError(
+                f"loss.interference_weight: {card.model} with head {card.head} gives one place for each joint; "
+                "expected heat maps, which may have several peaks"
+            )
         self.settings, self.card, self.flow = settings, card, flow
         self.on_heatmaps, self.on_joints = kind != "joints", kind != "heatmaps"
         self.background = info.background
@@ -130,7 +140,7 @@ class Objective:
     def _heatmap_losses(self, output: Tensor, index: int, batch: Batch) -> Tensor:
         """(B, K), or (B, K + 1) with a background."""
         labelled = (batch.visibility > 0).to(batch.keypoints.dtype)
-        target = self._target(index)
+        target = {**self._target(index), **self._interference(batch)}
         if not self.background:
             return pyposeops.gaussian_heatmap_loss(
                 output, batch.keypoints, labelled, input_size=self.card.input_size, reduction="none", **target
@@ -150,6 +160,19 @@ class Objective:
             return {"encoding": encoding, "kernel_size": settings.stage_kernels[index]}
         sigma = settings.stage_sigmas[index] if settings.stage_sigmas else self.card.sigma_px
         return {"encoding": encoding, "sigma": sigma}
+
+    def _interference(self, batch: Batch) -> dict[str, Any]:
+        """What the targets show of other people."""
+        weight = self.settings.interference_weight
+        if not weight:
+            return {}
+        if batch.others is None:
+            raise UserError("loss.interference_weight: needs batches that tell who else is in the crops")
+        return {
+            "interference_keypoints": batch.others.keypoints,
+            "interference_visibility": labelled_inside(*batch.others, self.card.input_size),
+            "interference_weight": weight,
+        }
 
     def _row_losses(self, output: Tensor, batch: Batch) -> Tensor:
         """(B, K): divergence of SimCC's distributions along x and y; 0 without a label."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import pyposeops
 from python_models.cascade import TORSO_RANGE, RefinementCascade, check_torso, joint_affines, torso_lengths
-from python_models.data import Batch
+from python_models.data import Batch, OtherPeople
 from python_models.errors import UserError
 from python_models.model_card import ModelCard
 from python_models.phases import Phase, Step, WholeNetwork, epochs_of, phases_of
@@ -74,6 +74,9 @@ class Refinement:
         centres = batch.keypoints[people, joints] + displacements.flatten(0, 1) * torsos[:, None]
         size, convention = self.card.input_size, self.card.convention
         affines = joint_affines(centres, self.card.stage_torsos * torsos, size, convention)
+        others = None
+        if batch.others is not None:
+            others = OtherPeople(*(of_all[people] for of_all in batch.others)).moved(affines)
         own = nn.functional.one_hot(joints, self.card.skeleton.num_joints) * torsos.isfinite()[:, None]
         return Batch(
             batch.source.closer(affines, people),
@@ -81,6 +84,7 @@ class Refinement:
             batch.visibility[people] * own,
             pyposeops.compose_affine(batch.affines[people], affines),
             batch.indices[people.cpu()],
+            others=others,
         )
 
     def _draws(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -67,6 +67,7 @@ class Trainer:
             fabric.device,
             augmentation=settings.augmentation,
             channels_last=settings.channels_last,
+            others=settings.loss.interference_weight > 0,
         )
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         network = fabric.to_device(card.create()).to(memory_format=layout)

@@ -15,6 +15,7 @@ from python_models.data.labelled_people import LabelledPeople, PeopleBatch
 from python_models.data.loader import EpochBatches, PoseLoader, derived_seed
 from python_models.data.lsp import LeedsSports, LeedsSportsExtended
 from python_models.data.mpii import Mpii
+from python_models.data.other_people import OtherPeople, labelled_inside
 from python_models.data.packing import PackedSamples
 from python_models.data.photos import read_image
 from python_models.data.posetrack import PoseTrack18
@@ -75,6 +76,7 @@ __all__ = [
     "LeedsSports",
     "LeedsSportsExtended",
     "Mpii",
+    "OtherPeople",
     "PackedSamples",
     "PeopleBatch",
     "PeoplePreparer",
@@ -89,6 +91,7 @@ __all__ = [
     "export_coco",
     "find_annotations",
     "has_split",
+    "labelled_inside",
     "paf_skeleton",
     "read_image",
 ]

@@ -12,6 +12,7 @@ from pyposeops.ops.crop_images import MEAN as IMAGENET_MEAN
 from pyposeops.ops.crop_images import STD as IMAGENET_STD
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.crop_source import CropSource
+from python_models.data.other_people import OtherPeople, SharedImages
 from python_models.data.packing import PackedSamples
 from python_models.data.records import PoseDataset, Sample
 from python_models.errors import UserError
@@ -28,12 +29,15 @@ class Batch(NamedTuple):
     affines: torch.Tensor  # (N, 2, 3), image pixels to crop pixels
     indices: torch.Tensor  # (N,) int64 on the CPU, into the data set's records
     source: CropSource | None = None  # what the crops were cut from
+    others: OtherPeople | None = None  # who else is in the images of these people
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """All that it holds."""
         yield from self[:5]
         if self.source is not None:
             yield from self.source.tensors()
+        if self.others is not None:
+            yield from self.others
 
 
 class BatchPreparer:
@@ -51,8 +55,10 @@ class BatchPreparer:
         mean, std: per channel of the crops, in units of the full grey range.
         reverse_channels: whether crops are BGR.
         dtype, channels_last: of the crops. device: where the batch is made.
+        others: whether batches tell who else is there: the people whose records share the image.
 
-    Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner.
+    Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner, or if
+        `others` are wanted and every image has one person.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class BatchPreparer:
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
         device: torch.device | str = "cpu",
+        others: bool = False,
     ) -> None:
         skeleton = dataset.skeleton
         if augmentation is not None:
@@ -79,6 +86,7 @@ class BatchPreparer:
         self._flip_pairs = skeleton.flip_pairs
         self._lower_body = torch.tensor(skeleton.lower_body)
         self._boxes, self._keypoints, self._visibility = _tables(dataset)
+        self._images = _shared_images(dataset) if others else None
 
     def __call__(self, samples: Iterable[Sample], generator: torch.Generator | None = None) -> Batch:
         """Prepare one batch; `generator` (CPU) is what an augmentation draws from and is then required."""
@@ -93,9 +101,23 @@ class BatchPreparer:
             keypoints, visibility = pyposeops.flip_keypoints(
                 keypoints, visibility, self._flip_pairs, None, flip=draw.flip
             )
+        others = self._others(indices, affines, draw)
         affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
         source = self._source(packed, affines, draw)
-        return Batch(source.crops(), keypoints, visibility, affines, indices, source)
+        return Batch(source.crops(), keypoints, visibility, affines, indices, source, others=others)
+
+    def _others(
+        self, indices: torch.Tensor, affines: torch.Tensor, draw: AugmentationDraw | None
+    ) -> OtherPeople | None:
+        if self._images is None:
+            return None
+        members = self._images.others(indices)
+        visibility = torch.where((members >= 0)[..., None], self._visibility[members], 0.0)
+        others = OtherPeople(self._keypoints[members], visibility).moved(affines)
+        if draw is not None:
+            flip = draw.flip[:, None].expand(members.shape)
+            others = OtherPeople(*pyposeops.flip_keypoints(*others, self._flip_pairs, None, flip=flip))
+        return OtherPeople(*self._upload(*others))
 
     def _draw(self, indices: torch.Tensor, generator: torch.Generator | None) -> AugmentationDraw | None:
         if self.augmentation is None:
@@ -138,6 +160,15 @@ class BatchPreparer:
                 "channels_last": self.channels_last,
             },
         )
+
+
+def _shared_images(dataset: PoseDataset) -> SharedImages:
+    images = SharedImages(dataset.records)
+    if images.most < 2:
+        raise UserError(
+            "data: no image shows two labelled people; loss.interference_weight needs some that do"
+        )
+    return images
 
 
 def _tables(dataset: PoseDataset) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

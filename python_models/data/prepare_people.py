@@ -14,6 +14,7 @@ from pyposeops.ops.crop_images import STD as IMAGENET_STD
 from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.image_people import ImagePeople
 from python_models.data.labelled_people import LabelledPeople, PeopleBatch
+from python_models.data.other_people import labelled_inside
 from python_models.data.packing import PackedSamples
 from python_models.data.records import Sample
 from python_models.errors import UserError
@@ -119,9 +120,7 @@ class PeoplePreparer:
         if flip is not None and flip.any():
             order = list(self.dataset.skeleton.flip_order)
             keypoints[flip], visibility[flip] = keypoints[flip][:, :, order], visibility[flip][:, :, order]
-        limit = torch.tensor([self.size[1] - 1.0, self.size[0] - 1.0])
-        inside = ((keypoints >= 0) & (keypoints <= limit)).all(-1)
-        return keypoints, torch.where(inside, visibility, 0.0)
+        return keypoints, labelled_inside(keypoints, visibility, self.size)
 
     def _counted(self, packed: PackedSamples, affines: torch.Tensor) -> torch.Tensor | None:
         """What counts, (B, h / 4, w / 4); None where everything does."""
