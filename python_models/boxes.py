@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from python_models.data.annotation_file import ANNOTATION_FILE
 from python_models.errors import UserError
 from python_models.video import VIDEO_SUFFIXES, is_video
@@ -19,7 +22,7 @@ _FORMS = "expected COCO annotations, COCO results, boxes by file name, or for on
 
 _FRAMES = 1_000_000  # a frame of video v is image 1,000,000 v + frame
 
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+Box = tuple[float, float, float, float, float]  # x, y, width, height in pixels, score
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,10 @@ class _BoxTable:
                 continue
             name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"])
             if name is not None and entry.get("frame") is not None:
-                self.by_frame[name][int(entry["frame"])].append(_checked(entry["bbox"]))
+                self.by_frame[name][int(entry["frame"])].append(_checked_entry(entry))
                 continue
             (self.by_id[entry["image_id"]] if name is None else self.by_name[name]).append(
-                _checked(entry["bbox"])
+                _checked_entry(entry)
             )
 
     def task(self, path: Path, index: int) -> ImageTask:
@@ -206,8 +209,38 @@ class _BoxTable:
         return ImageTask(path, number, named_by_id or self.for_all)
 
 
-def _checked(box: Any) -> Box:
+def _checked_entry(entry: Mapping[str, Any]) -> Box:
+    return _checked(entry["bbox"], entry.get("score", 1.0))
+
+
+def _checked(box: Any, score: float = 1.0) -> Box:
     x, y, width, height = map(float, box)
     if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
         raise ValueError(f"box {box} has no extent")
-    return x, y, width, height
+    if not math.isfinite(score) or score < 0:
+        raise ValueError(f"score of box {box}: expected a number from 0, got {score}")
+    return x, y, width, height, float(score)
+
+
+def scored_boxes(boxes: Sequence[Box]) -> Tensor:
+    """As finders take them, (N, 5) float32."""
+    return torch.tensor(boxes, dtype=torch.float32).reshape(-1, 5)
+
+
+def boxes_by_image(file: Path, *, category_id: int = 1) -> dict[int, Tensor]:
+    """The boxes (N, 5) of COCO annotations or results by the id of their image, those of the category.
+
+    Raises: UserError for a file that is not there, is no JSON, or holds something else.
+    """
+    content = _read_json(file)
+    found: dict[int, list[Box]] = defaultdict(list)
+    try:
+        entries = content["annotations"] if isinstance(content, Mapping) else content
+        for entry in entries:
+            if entry.get("category_id", category_id) == category_id and not entry.get("iscrowd", 0):
+                found[int(entry["image_id"])].append(_checked_entry(entry))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"boxes {file}: expected COCO annotations or COCO results; {type(error).__name__}: {error}"
+        ) from error
+    return {image_id: scored_boxes(boxes) for image_id, boxes in found.items()}

@@ -53,7 +53,7 @@ class Detector:
         self.device, self.min_score = device, min_score
 
     def __call__(self, images: Sequence[Tensor]) -> list[list[Box]]:
-        """People in uint8 RGB images (H, W, 3), the best first; boxes (x, y, width, height) in pixels."""
+        """People in uint8 RGB images (H, W, 3), the best first; boxes (x, y, width, height, score)."""
         batch = [image.to(self.device).permute(2, 0, 1).float() / 255 for image in images]
         with torch.no_grad():
             found = self.network(batch)
@@ -62,5 +62,6 @@ class Detector:
     def _people(self, found: dict[str, Any]) -> list[Box]:
         chosen = (found["labels"] == _PERSON) & (found["scores"] >= self.min_score)
         left, top, right, bottom = found["boxes"][chosen].double().cpu().unbind(1)
-        boxes = torch.stack([left, top, right - left, bottom - top], dim=1).tolist()
+        scores = found["scores"][chosen].double().cpu()
+        boxes = torch.stack([left, top, right - left, bottom - top, scores], dim=1).tolist()
         return [tuple(box) for box in boxes if box[2] > 0 and box[3] > 0]

@@ -1,24 +1,28 @@
 """Scoring a model on labelled people: PCK, PCKh and OKS-AP."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from pyposeops.metrics import box_sizes, pck, segment_sizes, torso_sizes
 from python_models.bottom_up import Resize
+from python_models.boxes import boxes_by_image
 from python_models.data import ImagePeople, PersonRecord, PoseDataset, PoseLoader
 from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
 from python_models.files import check_output_file, save_json
 from python_models.interrupt import StopRequest
+from python_models.methods import METHODS, FinderSettings, Method, MethodName, method_for
 from python_models.metrics import complete_annotations, oks_ap
 from python_models.model_card import ModelCard, load_model
 from python_models.outputs import certain_score
+from python_models.people import WithoutRepeats
 from python_models.people_scores import find_dataset, score_people
 from python_models.progress import progress_bar
 from python_models.refinement import build_estimator
@@ -224,6 +228,9 @@ def evaluate(
     weights: str,
     data: str,
     images: str | None = None,
+    boxes: str | None = None,
+    method: MethodName = "auto",
+    nms: float = 0.9,
     model: str | None = None,
     out: str = "metrics.json",
     generated_count: int = 400,
@@ -242,13 +249,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on labelled people, print a table per joint and write the figures as JSON.
 
-    Networks of whole images have COCO's figures alone: their people are whoever they find, not one for each labelled.
+    Networks that see one person are given everybody's labelled box, or with `boxes` those of a detector, as in
+    COCO's challenge. With those, and with networks of whole images, there are COCO's figures alone: of whoever is
+    found, not of one person for each that is labelled.
 
     Args:
         weights: path or URL of a checkpoint.
         data: "generated" (people unseen in training), a COCO keypoint JSON, a folder with one (or with val/), or
             NAME:PATH, a published set by its name and folder, as in lsp:data/lsp_dataset; see docs/data.md.
         images: folder of the images, where it is not the folder of the JSON file.
+        boxes: where to look instead of in the labelled boxes: COCO results (or annotations) of a detector.
+        method: how people are found in these, or in whole images: topdown, alphapose, crowdpose, openpose, ...; see
+            predict.
+        nms: with boxes and the method topdown: of people who are more similar than this (object keypoint similarity)
+            the best one counts; 1 for all.
         model: name in the zoo, for checkpoints that do not name their model.
         out: JSON file to write.
         generated_count: how many images, where people are generated.
@@ -274,20 +288,35 @@ def evaluate(
     require_positive(generated_count=generated_count, batch_size=batch_size)
     if workers < 0:
         raise UserError(f"workers: expected at least 0, got {workers}")
+    if not 0 <= nms <= 1:
+        raise UserError(f"nms: expected a number from 0 to 1, got {nms}")
     dataset = open_evaluation_data(data, images=images, count=generated_count)
     if model is not None:
         dataset = as_seen(dataset, model)
     network, card = load_model(weights, model=model, skeleton=dataset.skeleton)
     dataset = as_seen(dataset, card.model)
     check_same_joints(card.skeleton, dataset.skeleton)
+    way = method_for(method, card.model)
+    given = _given_boxes(boxes, way)
     fabric = start_fabric(accelerator, devices, precision)
-    if isinstance(dataset, ImagePeople):
-        options: dict[str, Any] = {"workers": workers, "flip_test": flip_test, "resize": resize}
-        options["batch_size"] = min(batch_size, _IMAGES_PER_BATCH)
-        found = find_dataset(fabric.to_device(network), card, dataset, fabric, **options)
-        scores = {**score_people(dataset, found), "images": len(found.image_ids)}
+    if boxes is not None or not way.needs_boxes:
+        people = dataset if isinstance(dataset, ImagePeople) else ImagePeople(dataset)
+        settings = FinderSettings(fabric.device, refine, flip_test, resize=resize, batch_size=batch_size)
+        finder = way.build(fabric.to_device(network).eval(), card, settings)
+        if way is METHODS["topdown"] and nms < 1:
+            finder = WithoutRepeats(finder, card.skeleton.sigmas, nms)
+        found = find_dataset(
+            finder,
+            card.skeleton,
+            people,
+            fabric,
+            batch_size=min(batch_size, _IMAGES_PER_BATCH),
+            workers=workers,
+            boxes=given,
+        )
+        scores = {**score_people(people, found), "images": len(found.image_ids)}
         if fabric.is_global_zero:
-            save_json(out, {**scores, "weights": weights, "data": data})
+            save_json(out, {**scores, "weights": weights, "data": data, "boxes": boxes, "method": method})
             print(f"{scores['images']} images; OKS: {format_oks(scores)}\nwritten: {out}")
         return scores
     stages = predict_stages(
@@ -316,6 +345,17 @@ def evaluate(
         print(format_stages(scores["stages"]))
         print(f"written: {out}")
     return scores
+
+
+def _given_boxes(boxes: str | None, method: Method) -> dict[int, Tensor] | None:
+    """Where people are to be looked for, by image."""
+    if boxes is None:
+        if method.needs_boxes and method is not METHODS["topdown"]:
+            raise UserError("method: this one finds people in the boxes of a detector; pass them by --boxes")
+        return None
+    if not method.needs_boxes:
+        raise UserError("boxes: this method finds people in whole images; leave them out")
+    return boxes_by_image(Path(boxes))
 
 
 def format_table(scores: dict[str, Any]) -> str:

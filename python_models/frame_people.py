@@ -9,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import pyposeops
 from python_models.box_nms import unify_boxes
-from python_models.boxes import find_tasks
+from python_models.boxes import find_tasks, scored_boxes
 from python_models.data import Skeleton
 from python_models.detector import Detector
 from python_models.frames import Frame, FrameSource
-from python_models.people import Finder, People
+from python_models.people import Finder, People, without_repeats
 
 
 class FramePeople(Protocol):
@@ -56,12 +55,11 @@ class ListedBoxes:
         if self._whole:
             return None
         boxes = [] if task is None else task.at(frame.number).boxes if task.frame_boxes else task.boxes
-        own = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-        return torch.cat([own, torch.ones(len(own), 1)], dim=1)
+        return scored_boxes(boxes or [])
 
 
 class DetectedBoxes:
-    """The boxes that a detector gives; their order is its scores'."""
+    """The boxes that a detector gives."""
 
     def __init__(self, detector: Detector, name: str) -> None:
         self.detector, self.origin = detector, f"people by {name}"
@@ -69,8 +67,7 @@ class DetectedBoxes:
 
     def boxes_in(self, frame: Frame) -> Tensor | None:
         (boxes,) = self.detector([torch.from_numpy(frame.image)])
-        own = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-        return torch.cat([own, torch.ones(len(own), 1)], dim=1)
+        return scored_boxes(boxes)
 
 
 class WholeFrames:
@@ -109,14 +106,7 @@ class InBoxes:
         if len(unified) == 0:
             return People.nobody(self.skeleton.num_joints)
         (people,) = self.finder([image], [torch.from_numpy(unified)])
-        keep = pyposeops.oks_nms(
-            people.keypoints,
-            people.person_scores,
-            people.frames()[:, 2:].prod(1),
-            sigmas=self.skeleton.sigmas,
-            threshold=self.similarity,
-        ).keep
-        return People(*(None if column is None else column[keep] for column in people))
+        return without_repeats(people, self.skeleton.sigmas, self.similarity)
 
 
 def _within(boxes: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.float32]:

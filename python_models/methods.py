@@ -15,6 +15,7 @@ from python_models.data import Skeleton
 from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
 from python_models.model_card import ModelCard, load_model
+from python_models.outputs import certain_score
 from python_models.people import Finder, People, whole_image
 from python_models.refinement import build_estimator
 from python_models.whole_body import WholeBody
@@ -45,7 +46,11 @@ class FinderSettings:
 
 
 class TopDown:
-    """One person in each box; a `python_models.people.Finder`."""
+    """One person in each box; a `python_models.people.Finder`.
+
+    A person's score is the mean over the joints that are certain (`python_models.outputs.certain_score`; 0 without
+    any), times that of the box, as published.
+    """
 
     def __init__(self, estimator: PoseEstimator, batch_size: int) -> None:
         self.estimator, self.batch_size = estimator, batch_size
@@ -65,7 +70,10 @@ class TopDown:
         ]
         keypoints = torch.cat([poses.keypoints.float().cpu() for poses in found])
         scores = torch.cat([poses.scores.float().cpu() for poses in found])
-        columns = (values.split(counts) for values in (keypoints, scores, scores.mean(1), everybody))
+        certain = scores > certain_score(self.estimator.card)
+        means = torch.where(certain, scores, 0.0).sum(1) / certain.sum(1).clamp_min(1)
+        person_scores = means * torch.cat(own)[:, 4]
+        columns = (values.split(counts) for values in (keypoints, scores, person_scores, everybody))
         return [People(*values) for values in zip(*columns, strict=True)]
 
 

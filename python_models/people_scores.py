@@ -1,18 +1,17 @@
-"""Scoring networks of whole images: COCO's figures of the people that they find."""
+"""COCO's figures of whoever is found in images, by networks of whole images or in boxes of a detector."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor
 
 from pyposeops.skeletons import OPENPOSE_COCO_18, coco_17_of
-from python_models.bottom_up import BottomUpEstimator
 from python_models.data import COCO_SKELETON, ImagePeople, PoseLoader, Skeleton
 from python_models.interrupt import StopRequest
 from python_models.metrics import complete_annotations, oks_ap
-from python_models.model_card import ModelCard
-from python_models.people import People
+from python_models.people import Finder, People
 from python_models.progress import progress_bar
 
 
@@ -24,26 +23,26 @@ class FoundPeople(NamedTuple):
 
 
 def find_dataset(
-    network: nn.Module,
-    card: ModelCard,
+    finder: Finder,
+    skeleton: Skeleton,
     dataset: ImagePeople,
     fabric: Fabric,
     *,
     batch_size: int,
     workers: int,
+    boxes: Mapping[int, Tensor] | None = None,
     stop: StopRequest | None = None,
-    **options: Any,
 ) -> FoundPeople:
     """Everybody in the images of a data set, the work shared between Fabric's processes.
 
     Args:
-        network, card: Of a network of whole images.
-        dataset: Its joints are those of the card, or of COCO where the network has OpenPose's.
+        finder: Finds people who have the joints of `skeleton`.
+        dataset: Its joints are the same, or those of COCO where these are OpenPose's.
         fabric: Device and processes.
         batch_size: Images per run.
         workers: Processes that decode images.
+        boxes: Where given, where to look: (N, 5) with scores by the images' ids; in other images nobody is found.
         stop: Where given, asked after every batch.
-        options: Of `BottomUpEstimator`.
 
     Raises: Stopped: a stop was asked for.
     """
@@ -55,16 +54,16 @@ def find_dataset(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    estimator = BottomUpEstimator(network.eval(), card, device=fabric.device, **options)
     results: list[dict[str, Any]] = []
     image_ids: list[int] = []
     bar = progress_bar(len(loader), "scoring", active=fabric.is_global_zero, leave=False)
     with bar, torch.no_grad(), fabric.autocast():
         for samples in loader:
-            for index, people in zip(samples.indices, estimator(samples.images()), strict=True):
-                image_id = dataset.records[index].image_id
+            own = [dataset.records[index].image_id for index in samples.indices]
+            where = [None if boxes is None else boxes.get(image_id, torch.zeros(0, 5)) for image_id in own]
+            for image_id, people in zip(own, finder(samples.images(), where), strict=True):
                 image_ids.append(image_id)
-                results += coco_results(image_id, people, card.skeleton, dataset.dataset.skeleton)
+                results += coco_results(image_id, people, skeleton, dataset.dataset.skeleton)
             bar.update()
             if stop is not None:
                 stop.check()

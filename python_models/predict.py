@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from python_models.bottom_up import Resize
-from python_models.boxes import AUTO, WHOLE, ImageTask, find_tasks
+from python_models.boxes import AUTO, WHOLE, ImageTask, find_tasks, scored_boxes
 from python_models.data import ImageReadError, read_image
 from python_models.detector import Detector
 from python_models.drawings import Drawings
@@ -156,7 +156,7 @@ def predict(
                 bar.write(f"{found}; skipped")
                 continue
             count += 1
-            results += _results_of(found, category_id, certain)
+            results += _results_of(found, category_id)
             if isinstance(drawings, Drawings):
                 drawings.add(found.task, found.image, found.people)
     if unreadable and not count:
@@ -199,17 +199,9 @@ def _estimate_batch(
     tasks = [task for task, _ in waiting]
     if detector is not None:
         tasks = [replace(task, boxes=own) for task, own in zip(tasks, detector(images), strict=True)]
-    found = finder(images, [_scored_boxes(task) for task in tasks])
+    found = finder(images, [None if task.boxes is None else scored_boxes(task.boxes) for task in tasks])
     for task, (_, image), people in zip(tasks, waiting, found, strict=True):
         yield FoundPeople(task, image, people)
-
-
-def _scored_boxes(task: ImageTask) -> torch.Tensor | None:
-    """Boxes with a score of 1, (N, 5)."""
-    if task.boxes is None:
-        return None
-    boxes = torch.tensor(task.boxes, dtype=torch.float32).reshape(-1, 4)
-    return torch.cat([boxes, torch.ones(len(boxes), 1)], dim=1)
 
 
 def _read_ahead(tasks: Sequence[ImageTask]) -> Iterator[tuple[ImageTask, Image | ImageReadError]]:
@@ -255,7 +247,7 @@ def _read(task: ImageTask) -> Image | ImageReadError:
         return error
 
 
-def _results_of(found: FoundPeople, category_id: int, certain_score: float) -> list[dict[str, Any]]:
+def _results_of(found: FoundPeople, category_id: int) -> list[dict[str, Any]]:
     origin: dict[str, Any] = {"file_name": found.task.name}
     if found.task.frame is not None:
         origin["frame"] = found.task.frame
@@ -263,8 +255,7 @@ def _results_of(found: FoundPeople, category_id: int, certain_score: float) -> l
     results = []
     for person, box in enumerate(people.frames().tolist()):
         keypoints, scores = people.keypoints[person].numpy(), people.scores[person].numpy()
-        result = coco_result(found.task.image_id, category_id, keypoints, scores, certain_score)
-        if people.boxes is None:  # the method has a score of its own for each person
-            result["score"] = float(people.person_scores[person])
-        results.append(result | origin | {"bbox": box})
+        result = coco_result(found.task.image_id, category_id, keypoints, scores)
+        score = float(people.person_scores[person])
+        results.append(result | origin | {"score": score, "bbox": box})
     return results

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 
 from python_models import refinement_phases as refinement_phases  # registers how its network is trained
 from python_models import tompson_phases as tompson_phases
+from python_models.bottom_up import BottomUpEstimator
 from python_models.data import (
     Batch,
     ImagePeople,
@@ -222,15 +223,20 @@ class Trainer:
         options: dict[str, Any] = {
             "batch_size": self.settings.batch_size,
             "workers": self.settings.workers,
-            "flip_test": self.settings.flip_test,
             "stop": stop if self.fabric.world_size == 1 else None,
         }
-        subject = self.state.scored_network, self.card, self.val_data, self.fabric
+        network, flip_test = self.state.scored_network, self.settings.flip_test
         if isinstance(self.val_data, ImagePeople):
-            scores = score_people(self.val_data, find_dataset(*subject, **options))
+            finder = BottomUpEstimator(
+                network.eval(), self.card, device=self.fabric.device, flip_test=flip_test
+            )
+            found = find_dataset(finder, self.card.skeleton, self.val_data, self.fabric, **options)
+            scores = score_people(self.val_data, found)
         else:
-            found = predict_dataset(*subject, **options)
-            scores = score_predictions(self.val_data, found, certain_score=certain_score(self.card))
+            poses = predict_dataset(
+                network, self.card, self.val_data, self.fabric, flip_test=flip_test, **options
+            )
+            scores = score_predictions(self.val_data, poses, certain_score=certain_score(self.card))
         return {name: scores[name] for name in VALIDATION_FIGURES if name in scores}
 
     def _share_buffers(self) -> None:

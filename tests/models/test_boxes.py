@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from python_models.boxes import find_tasks
+from python_models.boxes import boxes_by_image, find_tasks, scored_boxes
 from python_models.errors import UserError
 
 BOX = [1.0, 2.0, 30.0, 40.0]
@@ -48,7 +48,7 @@ def test_a_folder_is_searched_for_images_and_each_is_one_person(folder: Path):
 def test_annotations_in_the_folder_are_used_unless_told_otherwise(folder: Path):
     (folder / "annotations.json").write_text(json.dumps(ANNOTATIONS))
     tasks, _ = find_tasks([str(folder)])
-    assert [(task.path.name, task.image_id, task.boxes) for task in tasks] == [("b.PNG", 8, [tuple(BOX)])]
+    assert [(task.path.name, task.image_id, task.boxes) for task in tasks] == [("b.PNG", 8, [(*BOX, 1.0)])]
     assert len(find_tasks([str(folder)], "whole")[0]) == 2
 
 
@@ -71,9 +71,34 @@ def test_boxes_find_their_image(folder: Path, content: object, found: dict[str, 
     assert {task.path.name: len(task.boxes) for task in tasks} == found
 
 
+def test_scores_come_along(folder: Path):
+    entries = [{"image_id": 7, "bbox": BOX, "score": 0.25}, {"image_id": 7, "bbox": BOX}]
+    tasks, _ = find_tasks([str(folder)], save(folder, entries))
+    assert tasks[0].boxes == [(*BOX, 0.25), (*BOX, 1.0)]
+    assert scored_boxes(tasks[0].boxes).tolist() == [[*BOX, 0.25], [*BOX, 1.0]]
+    assert scored_boxes([]).shape == (0, 5)
+    with pytest.raises(UserError, match=r"score of box .*: expected a number from 0, got nan"):
+        find_tasks([str(folder)], save(folder, [{"image_id": 7, "bbox": BOX, "score": float("nan")}]))
+
+
+def test_boxes_of_images_that_have_no_file(folder: Path):
+    by_image = boxes_by_image(Path(save(folder, ANNOTATIONS)))
+    assert {image_id: own.tolist() for image_id, own in by_image.items()} == {8: [[*BOX, 1.0]]}
+    results = [{"image_id": 3, "category_id": 2, "bbox": BOX, "score": 0.5}]
+    assert boxes_by_image(Path(save(folder, results))) == {}
+    (own,) = boxes_by_image(Path(save(folder, results)), category_id=2).values()
+    assert own.tolist() == [[*BOX, 0.5]]
+    with pytest.raises(
+        UserError, match=r"boxes .*: expected COCO annotations or COCO results; KeyError: 'image_id'"
+    ):
+        boxes_by_image(Path(save(folder, [{"bbox": BOX}])))
+    with pytest.raises(UserError, match="expected COCO annotations or COCO results"):
+        boxes_by_image(Path(save(folder, {"a.jpg": [BOX]})))
+
+
 def test_a_plain_list_goes_with_one_image(folder: Path):
     image = str(folder / "images" / "b.PNG")
-    assert find_tasks([image], save(folder, [BOX]))[0][0].boxes == [tuple(BOX)]
+    assert find_tasks([image], save(folder, [BOX]))[0][0].boxes == [(*BOX, 1.0)]
     with pytest.raises(UserError, match="a plain list of boxes goes with one image, got 2"):
         find_tasks([str(folder)], save(folder, [BOX]))
 

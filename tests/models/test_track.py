@@ -264,7 +264,7 @@ def test_boxes_of_a_detector_are_used_and_given_ones_refused(clip, folder, weigh
 
         def __call__(self, images):
             self.frame += 1
-            return [[tuple(person.box_xywh.tolist()) for person in clip.people_in(self.frame)]]
+            return [[(*person.box_xywh.tolist(), 0.8) for person in clip.people_in(self.frame)]]
 
     monkeypatch.setattr("python_models.track.Detector", Found)
     options = {

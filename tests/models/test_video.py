@@ -77,7 +77,7 @@ def test_boxes_go_to_their_frames(clip: Path):
     ]
     boxes.write_text(json.dumps(entries))
     (task,), _ = find_tasks([str(clip)], str(boxes))
-    assert [task.at(frame).boxes for frame in range(3)] == [[(0, 0, 10, 10)], [], [(2, 0, 10, 10)]]
+    assert [task.at(frame).boxes for frame in range(3)] == [[(0, 0, 10, 10, 1)], [], [(2, 0, 10, 10, 1)]]
     assert (task.at(2).frame, task.at(2).image_id) == (2, 1_000_002)
 
 
@@ -85,7 +85,7 @@ def test_boxes_of_a_video_go_to_all_of_its_frames(clip: Path):
     boxes = clip.parent / "boxes.json"
     boxes.write_text(json.dumps({"clip.mp4": [[1, 2, 30, 40]]}))
     (task,), _ = find_tasks([str(clip)], str(boxes))
-    assert task.at(0).boxes == task.at(3).boxes == [(1, 2, 30, 40)]
+    assert task.at(0).boxes == task.at(3).boxes == [(1, 2, 30, 40, 1)]
 
 
 def test_a_video_is_predicted_and_drawn_frame_by_frame(
@@ -189,7 +189,8 @@ def torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_detector_gives_the_people_alone(torchvision: None, clip: Path, weights: str):
     finder = Detector("fixed", None, device=torch.device("cpu"))
-    assert finder([torch.zeros(60, 80, 3, dtype=torch.uint8)]) == [[(2.0, 3.0, 30.0, 40.0)]]
+    ((box,),) = finder([torch.zeros(60, 80, 3, dtype=torch.uint8)])
+    assert box == pytest.approx((2.0, 3.0, 30.0, 40.0, 0.9))
     results = predict(
         weights=weights,
         images=[str(clip)],
