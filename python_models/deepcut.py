@@ -20,11 +20,13 @@ INFO = ModelInfo(
     size_multiple=1,
     stride=8,
     extra_cells=1,
+    sigma_px=17 / 8,
     mean=(104 / 255, 117 / 255, 123 / 255),
     std=(1 / 255,) * 3,
     channel_order="bgr",
     num_joints=14,
     output="maps",
+    parts_alone=True,
     input="image",
     source="Pishchulin et al., CVPR 2016, section 4.2",
 )

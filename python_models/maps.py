@@ -48,7 +48,9 @@ class PairedPartMaps(NamedTuple):
 
     scores: list[Tensor]  # as in `PartScoreMaps`
     offsets: list[Tensor]
-    pairs: list[Tensor]  # (B, 2 * K * (K - 1), h, w), x and y in turn
+    # (B, 2 * K * (K - 1), h, w), from the cell of a part to each other part in turn, x and y, in units of
+    # `deepcut.OFFSET_PX`
+    pairs: list[Tensor]
 
 
 class PartOffsetMaps(NamedTuple):

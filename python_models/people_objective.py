@@ -8,8 +8,10 @@ from torch import Tensor
 
 from python_models.data import LabelledPeople, paf_skeleton
 from python_models.errors import UserError
-from python_models.maps import PartAffinityMaps, TaggedMaps
+from python_models.maps import PairedPartMaps, PartAffinityMaps, PartScoreMaps, TaggedMaps
 from python_models.model_card import ModelCard
+from python_models.part_grid import PartGrid
+from python_models.part_losses import part_loss
 from python_models.people_losses import Drawing, in_cells, part_affinity_loss, tagged_loss
 from python_models.zoo import model_info
 
@@ -40,13 +42,35 @@ def _(maps: TaggedMaps, people: LabelledPeople, card: ModelCard, tag_weight: flo
     return tagged_loss(maps, people, card.input_size, sigma_cells=card.sigma_px, tag_weight=tag_weight).total
 
 
+@people_loss.register(PartScoreMaps)
+@people_loss.register(PairedPartMaps)
+def _(
+    maps: PartScoreMaps | PairedPartMaps, people: LabelledPeople, card: ModelCard, tag_weight: float
+) -> Tensor:
+    return part_loss(maps, people, PartGrid.of(card), card.input_size)
+
+
+@singledispatch
 def seen_joints(maps: Any, people: LabelledPeople, card: ModelCard) -> Tensor:
     """The share of labelled joints at whose place the last heat map is above one half, a scalar; 0 for no joints."""
     heatmaps = maps.heatmaps[-1]
-    rows, columns = heatmaps.shape[-2:]
-    places = in_cells(people.keypoints, card.input_size, (rows, columns)).round().long()
-    x, y = places[..., 0].clamp(0, columns - 1), places[..., 1].clamp(0, rows - 1)
+    places = in_cells(people.keypoints, card.input_size, (heatmaps.shape[-2], heatmaps.shape[-1]))
+    return _share_above(heatmaps, 0.5, places, people)
+
+
+@seen_joints.register(PartScoreMaps)
+@seen_joints.register(PairedPartMaps)
+def _(maps: PartScoreMaps | PairedPartMaps, people: LabelledPeople, card: ModelCard) -> Tensor:
+    grid = PartGrid.of(card)
+    return _share_above(maps.scores[-1], 0.0, (people.keypoints - grid.first_px) / grid.stride_px, people)
+
+
+def _share_above(maps: Tensor, limit: float, places: Tensor, people: LabelledPeople) -> Tensor:
+    """`places` (B, N, K, 2) are in cells of the maps."""
+    rows, columns = maps.shape[-2:]
+    nearest = places.round().long()
+    x, y = nearest[..., 0].clamp(0, columns - 1), nearest[..., 1].clamp(0, rows - 1)
     image = torch.arange(len(x), device=x.device)[:, None, None]
     joint = torch.arange(x.shape[2], device=x.device)
     labelled = people.visibility > 0
-    return ((heatmaps[image, joint, y, x] > 0.5) & labelled).sum() / labelled.sum().clamp_min(1)
+    return ((maps[image, joint, y, x] > limit) & labelled).sum() / labelled.sum().clamp_min(1)

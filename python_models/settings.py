@@ -36,7 +36,8 @@ class TrainSettings:
             the network has it.
         options: of the architecture, such as deconv_channels.
         input_size: height and width of the crops in pixels; by default what the model was published with.
-        sigma_px: of the target Gaussian in heat-map pixels; by default what the model was published with.
+        sigma_px: of the target Gaussian in heat-map pixels, or of DeepCut's networks the radius of what shows a
+            joint; by default what the model was published with.
         encoding: of the target; by default what the model was published with.
         head: of a model of heat maps: peak; integral, which takes the joints as expectations; or simcc, which
             classifies them along x and along y; by default what the model was published with.

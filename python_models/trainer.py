@@ -24,6 +24,7 @@ from python_models.evaluate import predict_dataset, score_predictions
 from python_models.interrupt import Stopped, StopRequest
 from python_models.model_card import ModelCard
 from python_models.outputs import certain_score
+from python_models.part_scores import PART_AP, find_parts, score_parts
 from python_models.people_scores import find_dataset, score_people
 from python_models.phases import Step, phases_of
 from python_models.prefetch import prefetched
@@ -32,11 +33,12 @@ from python_models.schedule import build_optimizer, learning_rate_factor, set_le
 from python_models.settings import TrainSettings
 from python_models.training_log import TrainingLog
 from python_models.training_state import Position, TrainingState
+from python_models.zoo import model_info
 
 # The first of these that there is decides which epoch is kept as the best; without any, the latest is.
-SELECTING_FIGURES = ("PCK@0.2", "AP")
+SELECTING_FIGURES = ("PCK@0.2", "AP", PART_AP)
 _AUGMENTATION_STREAM, _EXAMPLE_STREAM = 1, 2
-VALIDATION_FIGURES = ("PCK@0.2", "PCK@0.5", "PCKh@0.5", "AP")
+VALIDATION_FIGURES = ("PCK@0.2", "PCK@0.5", "PCKh@0.5", "AP", PART_AP)
 
 
 class Trainer:
@@ -226,16 +228,17 @@ class Trainer:
             "stop": stop if self.fabric.world_size == 1 else None,
         }
         network, flip_test = self.state.scored_network, self.settings.flip_test
-        if isinstance(self.val_data, ImagePeople):
+        subject = network, self.card, self.val_data, self.fabric
+        if model_info(self.card.model).parts_alone:
+            scores = score_parts(find_parts(*subject, flip_test=flip_test, **options))
+        elif isinstance(self.val_data, ImagePeople):
             finder = BottomUpEstimator(
                 network.eval(), self.card, device=self.fabric.device, flip_test=flip_test
             )
             found = find_dataset(finder, self.card.skeleton, self.val_data, self.fabric, **options)
             scores = score_people(self.val_data, found)
         else:
-            poses = predict_dataset(
-                network, self.card, self.val_data, self.fabric, flip_test=flip_test, **options
-            )
+            poses = predict_dataset(*subject, flip_test=flip_test, **options)
             scores = score_predictions(self.val_data, poses, certain_score=certain_score(self.card))
         return {name: scores[name] for name in VALIDATION_FIGURES if name in scores}
 

@@ -29,7 +29,9 @@ class ModelInfo:
     size_multiple: int = 32  # height and width must be multiples of it; 0: the size is fixed
     stride: int = 4  # crop pixels per heat-map pixel
     extra_cells: int = 0  # rows, and columns, that a map has beyond H // stride and W // stride
-    sigma_px: float = 2.0  # standard deviation of the target Gaussian in heat-map pixels
+    # Standard deviation of the target Gaussian in heat-map pixels; of networks of parts alone, how near to a joint
+    # cells show it.
+    sigma_px: float = 2.0
     mean: tuple[float, float, float] = IMAGENET_MEAN  # in the order of the channels, images in 0..1
     std: tuple[float, float, float] = IMAGENET_STD
     channel_order: Literal["rgb", "bgr"] = "rgb"
@@ -37,6 +39,7 @@ class ModelInfo:
     # their depth (B, K, 3) or deviations (B, K, 4), or the same numbers flat; volume (B, K * depth, h, w); maps, a
     # named tuple of lists of maps.
     output: Literal["heatmaps", "coordinates", "volume", "maps"] = "heatmaps"
+    parts_alone: bool = False  # its maps do not say whose the parts are; people take pairwise terms besides
     # What it is called with: one person's crop; a whole image with several people; or the joints that were found in
     # one person's box, his and others', as maps (B, K, H, W).
     input: Literal["crop", "image", "joints"] = "crop"

@@ -18,6 +18,7 @@ OPTIONS = {
     "lightweight_openpose": {"width": 8},
     "pose_ae_hourglass4": {"stacks": 1, "features": 16, "increase": 4},
     "higherhrnet_w32": {"width": 8, "blocks": 1, "exchanges": [1, 1, 1]},
+    "deepcut_vgg16": {"width": 8, "hidden": 32, "dropout": 0.0},
 }
 
 
@@ -62,7 +63,7 @@ def crowd_settings(out: Any, model: str, **changes: Any) -> TrainSettings:
     """A short run on images of 64 x 96."""
     values: dict[str, Any] = {
         "model": model,
-        "options": OPTIONS[model],
+        "options": OPTIONS.get(model, {}),
         "input_size": (64, 128) if model != "lightweight_openpose" else (64, 96),
         "out": str(out),
         "augmentation": STILL,
