@@ -183,6 +183,13 @@ def _machines() -> dict[str, Recipe]:
         **_SIMPLE, "epochs": 200, "batch_size": 128,
         "augmentation": _augmentation(scale=0.3, rotation_deg=80.0),
     }  # fmt: skip
+    # CrowdPose's own training code was never published; this is that of the network it builds on.
+    crowdpose = {
+        "model": "fastpose_se_resnet101", "optimizer": "rmsprop", "lr": 1e-4, "batch_size": 128, "epochs": 50,
+        "drop_epochs": (), "flip_test": True, "loss": {"interference_weight": 0.5},
+        "augmentation": _augmentation(scale=0.3, rotation_deg=40.0),
+    }  # fmt: skip
+    li = "Li et al., CrowdPose, CVPR 2019; schedule of AlphaPose's train_sppe"
     tompson = {
         "model": "tompson_cascade", "optimizer": "adam", "lr": 5e-4, "batch_size": 16, "epochs": 60,
         "phase_epochs": (60, 30, 30), "drop_epochs": (25, 50), "flip_test": False,
@@ -199,6 +206,7 @@ def _machines() -> dict[str, Recipe]:
         "fastpose_duc_res50_coco_256x192": Recipe(
             {**fastpose, "model": "fastpose_duc_res50"}, "COCO", "val AP 72.4 (YOLOv3 boxes)", fang
         ),
+        "fastpose_se_resnet101_crowdpose_320x256": Recipe(crowdpose, "CrowdPose", "test AP 66.0", li),
     }
 
 
