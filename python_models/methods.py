@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from python_models.alphapose import AlphaPose
 from python_models.bottom_up import BottomUpEstimator, Resize
 from python_models.crowd_matching import CrowdMatching
 from python_models.data import Skeleton
@@ -21,7 +22,7 @@ from python_models.refinement import build_estimator
 from python_models.whole_body import WholeBody
 from python_models.zoo import model_info
 
-MethodName = Literal["auto", "topdown", "crowdpose", "openpose", "ae", "centernet", "personlab"]
+MethodName = Literal["auto", "topdown", "alphapose", "crowdpose", "openpose", "ae", "centernet", "personlab"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,10 @@ def _topdown(network: nn.Module, card: ModelCard, settings: FinderSettings) -> F
     return TopDown(estimator, settings.batch_size)
 
 
+def _alphapose(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    return AlphaPose(_topdown(network, card, settings))
+
+
 def _crowdpose(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
     estimator = build_estimator(
         network, card, device=settings.device, refine=settings.refine, flip_test=settings.flip_test
@@ -121,6 +126,7 @@ def _bottom_up(network: nn.Module, card: ModelCard, settings: FinderSettings) ->
 
 METHODS: dict[str, Method] = {
     "topdown": Method(_topdown, ("*",), needs_boxes=True),
+    "alphapose": Method(_alphapose, ("*",), needs_boxes=True),
     "crowdpose": Method(_crowdpose, ("*",), needs_boxes=True),
     "openpose": Method(_bottom_up, ("openpose_*", "lightweight_openpose")),
     "ae": Method(_bottom_up, ("pose_ae_*", "higherhrnet_*", "ae_hrnet_*")),

@@ -82,9 +82,10 @@ def predict(
             file name, or for one image such a list; entries with "frame" are for that frame of a video); whole for
             one person that fills the image; auto for the annotations.json in a given folder, else whole.
         out: folder to write to.
-        method: how people are found: topdown, one in each box; crowdpose, at most one in each box, joints matched
-            between boxes that overlap; openpose, ae, centernet or personlab, all people of an
-            image at once, by the networks made for that; auto takes what the model was made for.
+        method: how people are found: topdown, one in each box; alphapose, the same, and whoever was found twice is
+            merged; crowdpose, at most one in each box, joints matched between boxes that overlap; openpose, ae,
+            centernet or personlab, all people of an image at once, by the networks made for that; auto takes what the
+            model was made for.
         model: name in the zoo, for checkpoints that do not name their model.
         detector: find the people with this detector of torchvision, such as fasterrcnn_resnet50_fpn_v2, instead.
         detector_weights: path or URL of its checkpoint; by default torchvision's own.

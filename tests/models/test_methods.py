@@ -68,7 +68,7 @@ def test_methods_take_their_own_networks_only():
         UserError, match="method topdown: does not work with model openpose_body_coco; openpose does"
     ):
         method_for("topdown", "openpose_body_coco")
-    with pytest.raises(UserError, match=r"expected auto, topdown, crowdpose, .*, got 'posenet'"):
+    with pytest.raises(UserError, match=r"expected auto, topdown, alphapose, crowdpose, .*, got 'posenet'"):
         method_for("posenet", "pose_resnet18")
 
 
