@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import pyposeops
 from pyposeops.ops.affine import Convention
 from python_models.errors import UserError
+from python_models.symmetric_stn import SymmetricPoseNetwork
 
 TORSO_DIAGONALS = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
 # Predicted torsos are taken for at least and at most so many sides of the crop: where a person seems to have shrunk
@@ -58,6 +59,8 @@ class RefinementCascade(nn.Module):
 
 def separate_networks(network: nn.Module) -> list[nn.Module]:
     """The networks that each start from the same weights."""
+    if isinstance(network, SymmetricPoseNetwork):
+        return [network.pose]
     return list(network.stages) if isinstance(network, RefinementCascade) else [network]
 
 

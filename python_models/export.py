@@ -102,6 +102,10 @@ def export(
         raise UserError(
             f"weights {weights}: a cascade looks at the image again, and the graph begins with crops"
         )
+    if card.stn_width:
+        raise UserError(
+            f"weights {weights}: the graph cannot hold the spatial transformer in front of the network"
+        )
     pose = ExportedPose(network, card, raw_input=raw_input, refine=refine, flip_test=flip_test).eval()
     crops = example_crops(card, raw_input)
     graph = trace(pose, crops)

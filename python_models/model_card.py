@@ -22,6 +22,7 @@ from python_models.data import (
     paf_skeleton,
 )
 from python_models.errors import UserError
+from python_models.symmetric_stn import Localisation, SymmetricPoseNetwork
 from python_models.zoo import create_model, model_info, require_images
 
 Encoding = Literal["msra", "unbiased", "udp", "megvii", "cmu"]
@@ -44,10 +45,22 @@ class ModelCard:
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
     stages: int = 1  # networks one after the other; from the second on, each looks again around every joint
     stage_torsos: float = 2.0  # what they see there: a square of so many torso diagonals
+    # Channels of the stem of the network that cuts crops again before they are looked at, 64 as published; 0: none.
+    stn_width: int = 0
     trained_stages: int | None = None  # only so many first stages are trained; None: all
 
     def __post_init__(self) -> None:
         require_images(self.model)
+        if self.stn_width:
+            self._check_transformer()
+
+    def _check_transformer(self) -> None:
+        info = model_info(self.model)
+        if (info.input, info.output, self.head, self.stages) != ("crop", "heatmaps", "peak", 1):
+            raise UserError(
+                f"stn_width: {self.model} with head {self.head} and {self.stages} stages does not fit; expected one "
+                "network of heat maps for one person's crop, read at their peaks"
+            )
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -76,6 +89,8 @@ class ModelCard:
             networks = [create_model(self.model, num_joints=joints, **options) for _ in range(self.stages)]
         except TypeError as error:
             raise UserError(f"model {self.model}: options {options} do not fit ({error})") from error
+        if self.stn_width:
+            return SymmetricPoseNetwork(Localisation(self.stn_width), networks[0], self.grid)
         return networks[0] if self.stages == 1 else RefinementCascade(networks, joints)
 
     def batch_preparer(
@@ -114,6 +129,7 @@ class ModelCard:
             channels_last=channels_last,
             device=device,
             others=others,
+            centred=self.stn_width > 0,
         )
 
     def to_dict(self) -> dict[str, Any]:

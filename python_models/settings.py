@@ -46,6 +46,8 @@ class TrainSettings:
         stage_torsos: side of what they look at there, in diagonals of the torso.
         stages_start: later stages start with weights of their own, or with those that the stage before has learned.
         crops_per_person: people are shown to a later stage by so many joints, drawn anew each time; 0 for all.
+        stn_width: a small ResNet-18 with a stem of so many channels, 64 as published, looks first and cuts the crop
+            again, as in RMPE; trained after the network itself. 0: none.
         loss: what is minimised.
         augmentation: ranges of scale, rotation, flip, half body and colour.
         epochs: passes over the data; of each phase, where a model is trained in several.
@@ -91,6 +93,7 @@ class TrainSettings:
     stage_torsos: float = 2.0
     stages_start: StagesStart = "own"
     crops_per_person: int = 0
+    stn_width: int = 0
     loss: LossSettings = field(default_factory=LossSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)
     epochs: int = 140
@@ -125,7 +128,7 @@ class TrainSettings:
             raise UserError(f"sigma_px: expected a number above 0, got {self.sigma_px}")
         if self.final_std is not None and not self.final_std > 0:
             raise UserError(f"final_std: expected a number above 0, got {self.final_std}")
-        for name in ("workers", "warmup_steps", "weight_decay", "momentum", "crops_per_person"):
+        for name in ("workers", "warmup_steps", "weight_decay", "momentum", "crops_per_person", "stn_width"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name}: expected at least 0, got {getattr(self, name)}")
         if self.ema_decay is not None and not 0 <= self.ema_decay <= 1:

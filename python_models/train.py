@@ -102,4 +102,5 @@ def card_of(settings: TrainSettings, data: PoseDataset) -> ModelCard:
         options=settings.options,
         stages=settings.stages,
         stage_torsos=settings.stage_torsos,
+        stn_width=settings.stn_width,
     )

@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 
 from python_models import refinement_phases as refinement_phases  # registers how its network is trained
+from python_models import symmetric_phases as symmetric_phases
 from python_models import tompson_phases as tompson_phases
 from python_models.bottom_up import BottomUpEstimator
 from python_models.data import (

@@ -25,6 +25,7 @@ class AugmentationDraw(NamedTuple):
     flip: torch.Tensor  # (N,) bool
     gain: torch.Tensor  # (N, 3)
     bias: torch.Tensor  # (N, 3)
+    part: torch.Tensor  # (N,) bool, whose box shows but a part of the person
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Augmentation:
             flip=mirrored < self.flip_probability,
             gain=gain * (1.0 + self.tint * (2.0 * uniform[:, 5:8] - 1.0)),
             bias=self.offset * (2.0 * uniform[:, 8:] - 1.0),
+            part=use_half,
         )
 
     def draw_whole(self, boxes: torch.Tensor, generator: torch.Generator) -> AugmentationDraw:

@@ -30,10 +30,13 @@ class Batch(NamedTuple):
     indices: torch.Tensor  # (N,) int64 on the CPU, into the data set's records
     source: CropSource | None = None  # what the crops were cut from
     others: OtherPeople | None = None  # who else is in the images of these people
+    centred: torch.Tensor | None = None  # (N, K, 2), the joints in the crop as it is cut out of the true box
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """All that it holds."""
         yield from self[:5]
+        if self.centred is not None:
+            yield self.centred
         if self.source is not None:
             yield from self.source.tensors()
         if self.others is not None:
@@ -56,6 +59,7 @@ class BatchPreparer:
         reverse_channels: whether crops are BGR.
         dtype, channels_last: of the crops. device: where the batch is made.
         others: whether batches tell who else is there: the people whose records share the image.
+        centred: whether batches tell where the joints are in the crop of the true box.
 
     Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner, or if
         `others` are wanted and every image has one person.
@@ -76,6 +80,7 @@ class BatchPreparer:
         channels_last: bool = False,
         device: torch.device | str = "cpu",
         others: bool = False,
+        centred: bool = False,
     ) -> None:
         skeleton = dataset.skeleton
         if augmentation is not None:
@@ -83,6 +88,7 @@ class BatchPreparer:
         self.size, self.convention, self.augmentation = size, convention, augmentation
         self.padding, self.mean, self.std, self.reverse_channels = padding, mean, std, reverse_channels
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
+        self.centred = centred
         self._flip_pairs = skeleton.flip_pairs
         self._lower_body = torch.tensor(skeleton.lower_body)
         self._boxes, self._keypoints, self._visibility = _tables(dataset)
@@ -104,7 +110,8 @@ class BatchPreparer:
         others = self._others(indices, affines, draw)
         affines, keypoints, visibility = self._upload(affines, keypoints, visibility)
         source = self._source(packed, affines, draw)
-        return Batch(source.crops(), keypoints, visibility, affines, indices, source, others=others)
+        centred = self._centred(indices, draw, keypoints) if self.centred else None
+        return Batch(source.crops(), keypoints, visibility, affines, indices, source, others, centred)
 
     def _others(
         self, indices: torch.Tensor, affines: torch.Tensor, draw: AugmentationDraw | None
@@ -118,6 +125,22 @@ class BatchPreparer:
             flip = draw.flip[:, None].expand(members.shape)
             others = OtherPeople(*pyposeops.flip_keypoints(*others, self._flip_pairs, None, flip=flip))
         return OtherPeople(*self._upload(*others))
+
+    def _centred(
+        self, indices: torch.Tensor, draw: AugmentationDraw | None, keypoints: torch.Tensor
+    ) -> torch.Tensor:
+        """The joints in the crop of the true box, turned and mirrored as drawn; in the crop itself where that shows
+        but a part of the person on purpose."""
+        if draw is None:
+            return keypoints
+        whole = draw._replace(scale=torch.ones_like(draw.scale))
+        affines = self._affines(self._boxes[indices], whole)
+        centred = pyposeops.transform_keypoints(self._keypoints[indices], affines)
+        centred, *_ = pyposeops.flip_keypoints(
+            centred, self._visibility[indices], self._flip_pairs, None, flip=draw.flip
+        )
+        part, centred = self._upload(draw.part, centred)
+        return torch.where(part[:, None, None], keypoints, centred)
 
     def _draw(self, indices: torch.Tensor, generator: torch.Generator | None) -> AugmentationDraw | None:
         if self.augmentation is None:
