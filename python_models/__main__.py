@@ -18,6 +18,7 @@ from python_models.errors import UserError
 from python_models.evaluate import evaluate
 from python_models.export import export
 from python_models.generate import generate
+from python_models.pairwise import pairwise
 from python_models.predict import predict
 from python_models.recipes import format_recipes, recipe_settings
 from python_models.settings import TrainSettings
@@ -55,6 +56,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "generate": generate,
     "calibrate": calibrate,
+    "pairwise": pairwise,
     "list": show_models,
     "recipes": show_recipes,
 }
