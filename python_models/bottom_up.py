@@ -97,13 +97,23 @@ class BottomUpEstimator:
     def _people(self, images: Sequence[Tensor], canvases: Sequence[Canvas]) -> list[People]:
         """Of images whose canvases have one size."""
         maps = merged_maps([self._look(images, canvases, scale) for scale in self.scales], self.card)
-        found = decode_maps(maps, self.card, canvases[0].size, **self.options)
-        return [_unfit(people, canvas.zoom) for people, canvas in zip(found, canvases, strict=True)]
+        first = self._scaled(canvases, self.scales[0])  # where the others' maps were brought to
+        found = self.decode(maps, first[0][0])
+        return [_unfit(people, zooms) for people, (_, zooms) in zip(found, first, strict=True)]
+
+    def decode(self, maps: Any, size: tuple[int, int]) -> list[People]:
+        """The people in maps of images of `size` (height, width), in pixels of these."""
+        return decode_maps(maps, self.card, size, **self.options)
+
+    def _scaled(
+        self, canvases: Sequence[Canvas], scale: float
+    ) -> list[tuple[tuple[int, int], tuple[float, float]]]:
+        multiple = model_info(self.card.model).size_multiple
+        return [canvas.scaled(scale, multiple) for canvas in canvases]
 
     def _look(self, images: Sequence[Tensor], canvases: Sequence[Canvas], scale: float) -> tuple[Any, Any]:
         """The network's maps in canvases `scale` times as large, and those of the mirrored ones or None."""
-        multiple = model_info(self.card.model).size_multiple
-        scaled = [canvas.scaled(scale, multiple) for canvas in canvases]
+        scaled = self._scaled(canvases, scale)
         seen = self.inputs(images, fit_affines([zooms for _, zooms in scaled]), scaled[0][0])
         return self.network(seen), self.network(seen.flip(-1)) if self.flip_test else None
 
@@ -135,8 +145,12 @@ def fit_affines(zooms: Sequence[tuple[float, float]]) -> Tensor:
     return affines.float()
 
 
-def _unfit(people: People, zoom: float) -> People:
-    """People in pixels of the canvas, in those of the image; joints that a person lacks stay at 0."""
+def _unfit(people: People, zooms: tuple[float, float]) -> People:
+    """People in pixels of what the network saw, in those of the image; joints that a person lacks stay at 0.
+
+    The image is enlarged there by `zooms`, down and across.
+    """
+    zoom = torch.tensor([zooms[1], zooms[0]])
     places = (people.keypoints - (zoom - 1) / 2) / zoom
     return people._replace(keypoints=torch.where(people.scores[..., None] > 0, places, 0.0))
 

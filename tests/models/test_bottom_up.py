@@ -98,7 +98,14 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("options", "error_px"),
-    [({}, 1.0), ({"flip_test": True}, 1.0), ({"scales": (1.0, 0.5)}, 2.0), ({"scales": (1.0, 0.77)}, 2.0)],
+    [
+        ({}, 1.0),
+        ({"flip_test": True}, 1.0),
+        ({"scales": (1.0, 0.5)}, 2.0),
+        ({"scales": (1.0, 0.77)}, 2.0),
+        ({"scales": (0.5,)}, 3.0),
+        ({"scales": (1.53, 1.0)}, 2.0),
+    ],
 )
 def test_drawn_people_come_back_in_pixels_of_images_of_any_size(kind: str, options: dict, error_px: float):
     draw, card, people = KINDS[kind]
