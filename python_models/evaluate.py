@@ -231,6 +231,8 @@ def evaluate(
     boxes: str | None = None,
     method: MethodName = "auto",
     nms: float = 0.9,
+    pairwise: str | None = None,
+    exact_s: float | None = None,
     model: str | None = None,
     out: str = "metrics.json",
     generated_count: int = 400,
@@ -263,6 +265,8 @@ def evaluate(
             predict.
         nms: with boxes and the method topdown: of people who are more similar than this (object keypoint similarity)
             the best one counts; 1 for all.
+        pairwise: for deepcut, the file that the command pairwise wrote.
+        exact_s: for deepcut, solve every image exactly, in at most so many seconds; by default by a heuristic.
         model: name in the zoo, for checkpoints that do not name their model.
         out: JSON file to write.
         generated_count: how many images, where people are generated.
@@ -297,12 +301,21 @@ def evaluate(
     dataset = as_seen(dataset, card.model)
     check_same_joints(card.skeleton, dataset.skeleton)
     way = method_for(method, card.model)
+    way.check(pairwise, exact_s)
     given = _given_boxes(boxes, way)
     fabric = start_fabric(accelerator, devices, precision)
     if boxes is not None or not way.needs_boxes:
         people = dataset if isinstance(dataset, ImagePeople) else ImagePeople(dataset)
-        settings = FinderSettings(fabric.device, refine, flip_test, resize=resize, batch_size=batch_size)
-        finder = way.build(fabric.to_device(network).eval(), card, settings)
+        settings = FinderSettings(
+            fabric.device,
+            refine,
+            flip_test,
+            resize=resize,
+            batch_size=batch_size,
+            pairwise=pairwise,
+            exact_s=exact_s,
+        )
+        finder = way.finder(fabric.to_device(network).eval(), card, settings)
         if way is METHODS["topdown"] and nms < 1:
             finder = WithoutRepeats(finder, card.skeleton.sigmas, nms)
         found = find_dataset(

@@ -13,16 +13,21 @@ from python_models.alphapose import AlphaPose
 from python_models.bottom_up import BottomUpEstimator, Resize
 from python_models.crowd_matching import CrowdMatching
 from python_models.data import Skeleton
+from python_models.deepcut_people import DeepCut
+from python_models.deepercut import DeeperCut
 from python_models.errors import UserError
 from python_models.estimator import PoseEstimator, Refine
 from python_models.model_card import ModelCard, load_model
 from python_models.outputs import certain_score
+from python_models.pairwise_terms import load_terms
 from python_models.people import Finder, People, whole_image
 from python_models.refinement import build_estimator
 from python_models.whole_body import WholeBody
 from python_models.zoo import model_info
 
-MethodName = Literal["auto", "topdown", "alphapose", "crowdpose", "openpose", "ae", "centernet", "personlab"]
+MethodName = Literal[
+    "auto", "topdown", "alphapose", "crowdpose", "openpose", "ae", "centernet", "personlab", "deepcut"
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class FinderSettings:
         scales: Look in each of these sizes.
         resize: How whole images are fitted, see `BottomUpEstimator`.
         batch_size: People per run of a network that sees crops.
+        pairwise: File of pairwise terms, for deepcut.
+        exact_s: Seconds for the exact solution of an image, for deepcut; None: by the heuristic.
     """
 
     device: torch.device
@@ -44,6 +51,8 @@ class FinderSettings:
     scales: tuple[float, ...] = (1.0,)
     resize: Resize = "inside"
     batch_size: int = 32
+    pairwise: str | None = None
+    exact_s: float | None = None
 
 
 class TopDown:
@@ -89,11 +98,23 @@ class Method:
         build: Makes the finder.
         models: Patterns of the networks in the zoo that it works with.
         needs_boxes: Whether people are looked for in boxes.
+        takes_pairwise: Whether it is told `pairwise` and `exact_s`.
     """
 
     build: Build
     models: tuple[str, ...]
     needs_boxes: bool = False
+    takes_pairwise: bool = False
+
+    def finder(self, network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+        """The finder that the settings describe; raises UserError for those that the method does not know."""
+        self.check(settings.pairwise, settings.exact_s)
+        return self.build(network, card, settings)
+
+    def check(self, pairwise: str | None, exact_s: float | None) -> None:
+        """Raise UserError for what another method is told."""
+        if not self.takes_pairwise and (pairwise is not None or exact_s is not None):
+            raise UserError("pairwise, exact_s: are for the method deepcut; leave them out")
 
 
 def _topdown(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
@@ -124,6 +145,24 @@ def _bottom_up(network: nn.Module, card: ModelCard, settings: FinderSettings) ->
     )
 
 
+def _deepcut(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    if settings.pairwise is None:
+        raise UserError("pairwise: the method deepcut needs what the command pairwise writes")
+    if settings.flip_test or len(settings.scales) != 1:
+        raise UserError("flip_test, scales: the method deepcut looks once, at one size")
+    terms = load_terms(settings.pairwise)
+    terms.check(card, paired=isinstance(network, DeeperCut))
+    return DeepCut(
+        network,
+        card,
+        terms,
+        device=settings.device,
+        resize=settings.resize,
+        zoom=settings.scales[0],
+        exact_s=settings.exact_s,
+    )
+
+
 METHODS: dict[str, Method] = {
     "topdown": Method(_topdown, ("*",), needs_boxes=True),
     "alphapose": Method(_alphapose, ("*",), needs_boxes=True),
@@ -132,6 +171,7 @@ METHODS: dict[str, Method] = {
     "ae": Method(_bottom_up, ("pose_ae_*", "higherhrnet_*", "ae_hrnet_*")),
     "centernet": Method(_bottom_up, ("centernet_*",)),
     "personlab": Method(_bottom_up, ("personlab_*",)),
+    "deepcut": Method(_deepcut, ("deepcut_*", "deepercut_*"), takes_pairwise=True),
 }
 
 

@@ -54,6 +54,8 @@ def predict(
     boxes: str = AUTO,
     out: str = "predictions",
     method: MethodName = "auto",
+    pairwise: str | None = None,
+    exact_s: float | None = None,
     model: str | None = None,
     detector: str | None = None,
     detector_weights: str | None = None,
@@ -84,8 +86,10 @@ def predict(
         out: folder to write to.
         method: how people are found: topdown, one in each box; alphapose, the same, and whoever was found twice is
             merged; crowdpose, at most one in each box, joints matched between boxes that overlap; openpose, ae,
-            centernet or personlab, all people of an image at once, by the networks made for that; auto takes what the
-            model was made for.
+            centernet, personlab or deepcut, all people of an image at once, by the networks made for that; auto takes
+            what the model was made for.
+        pairwise: for deepcut, the file that the command pairwise wrote.
+        exact_s: for deepcut, solve every image exactly, in at most so many seconds; by default by a heuristic.
         model: name in the zoo, for checkpoints that do not name their model.
         detector: find the people with this detector of torchvision, such as fasterrcnn_resnet50_fpn_v2, instead.
         detector_weights: path or URL of its checkpoint; by default torchvision's own.
@@ -131,8 +135,8 @@ def predict(
         out=folder,
     )
     fabric = start_fabric(accelerator, 1, precision)
-    settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size)
-    finder, skeleton = way.build(fabric.to_device(network), card, settings), card.skeleton
+    settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size, pairwise, exact_s)
+    finder, skeleton = way.finder(fabric.to_device(network), card, settings), card.skeleton
     if hand is not None or face is not None:
         finder = with_parts(finder, skeleton, fabric, hand=hand, face=face, padding=part_padding)
         skeleton = finder.skeleton

@@ -51,6 +51,8 @@ def track(
     boxes: str = AUTO,
     out: str = "tracks",
     method: MethodName = "auto",
+    pairwise: str | None = None,
+    exact_s: float | None = None,
     model: str | None = None,
     detector: str | None = None,
     detector_weights: str | None = None,
@@ -85,6 +87,8 @@ def track(
         boxes: as for predict: a JSON file; whole; auto for the annotations.json in a given folder, else whole.
         out: folder to write to.
         method: as for predict: topdown, or one that finds all people of an image at once.
+        pairwise: for deepcut, the file that the command pairwise wrote.
+        exact_s: for deepcut, solve every image exactly, in at most so many seconds; by default by a heuristic.
         model: name in the zoo, for checkpoints that do not name their model.
         detector: find the people with this detector of torchvision instead.
         detector_weights: path or URL of its checkpoint; by default torchvision's own.
@@ -133,8 +137,10 @@ def track(
         way = method_for(method, card.model)
         if not way.needs_boxes and (detector is not None or boxes not in (AUTO, WHOLE)):
             raise UserError("boxes, detector: this method finds people in whole images; leave them out")
-        settings = FinderSettings(fabric.device, refine, flip_test, scales, resize, batch_size)
-        finder = way.build(fabric.to_device(network), card, settings)
+        settings = FinderSettings(
+            fabric.device, refine, flip_test, scales, resize, batch_size, pairwise, exact_s
+        )
+        finder = way.finder(fabric.to_device(network), card, settings)
         if way.needs_boxes:
             own = _frame_boxes(
                 source, boxes, detector, detector_weights, min_box_score, category_id, fabric.device

@@ -56,7 +56,7 @@ def test_every_network_that_sees_images_or_crops_has_a_method_or_says_so():
             without.append(name)
         else:
             assert method.needs_boxes == (model_info(name).input == "crop")
-    assert all(name.startswith(("pifpaf_", "deepcut_", "deepercut_")) for name in without)
+    assert all(name.startswith("pifpaf_") for name in without)
 
 
 def test_methods_take_their_own_networks_only():
