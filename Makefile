@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-EXTRAS := train,metrics,deepcut,test,compare,bench,dev,export
+EXTRAS := train,metrics,fit,test,compare,bench,dev,export
 NATIVE := CMakeLists.txt pyproject.toml $(shell find csrc -type f)
 
 .PHONY: help demo test lint format bench gpu dev clean

@@ -110,7 +110,7 @@ def logistic_regression(strength: float) -> Any:
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
-        raise UserError("pairwise terms need scikit-learn: pip install 'pyposeops[deepcut]'") from error
+        raise UserError("pairwise terms need scikit-learn: pip install 'pyposeops[fit]'") from error
     return LogisticRegression(C=strength, solver="liblinear", max_iter=1000)
 
 
