@@ -261,7 +261,7 @@ def test_terms_of_other_joints_or_features_do_not_fit():
 
 def test_without_scikit_learn_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
-    with pytest.raises(UserError, match=r"need scikit-learn: pip install 'pyposeops\[deepcut\]'"):
+    with pytest.raises(UserError, match=r"need scikit-learn: pip install 'pyposeops\[fit\]'"):
         logistic_regression(1.0)
 
 
