@@ -5,49 +5,28 @@ its code differ, the code's values stand here.
 """
 
 import fnmatch
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from python_models.errors import unknown_name
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Changes of `TrainSettings`, and what they gave where they were published."""
-
-    settings: Mapping[str, Any] = field(repr=False)
-    data: str  # the set that it is for
-    accuracy: str  # as published; empty where only our reading of a paper stands behind it
-    source: str
-
-    @property
-    def model(self) -> str:
-        return str(self.settings["model"])
-
-
-def _augmentation(**changes: Any) -> dict[str, Any]:
-    """Geometry alone: the published codes leave the colours as they are."""
-    plain = {"brightness": 0.0, "tint": 0.0, "offset": 0.0, "half_body_probability": 0.0}
-    return {**plain, **changes}
-
+from python_models.people_recipes import PEOPLE_RECIPES
+from python_models.recipe import Recipe, plain_augmentation
 
 _SIMPLE = {
     "epochs": 140, "batch_size": 128, "optimizer": "adam", "lr": 1e-3, "drop_epochs": (90, 120), "flip_test": True,
 }  # fmt: skip
-_SIMPLE_COCO = {**_SIMPLE, "augmentation": _augmentation(scale=0.3, rotation_deg=80.0)}
+_SIMPLE_COCO = {**_SIMPLE, "augmentation": plain_augmentation(scale=0.3, rotation_deg=80.0)}
 _SIMPLE_MPII = {
     **_SIMPLE,
     "input_size": (256, 256),
-    "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
+    "augmentation": plain_augmentation(scale=0.25, rotation_deg=60.0),
 }
 _HRNET_COCO = {
     **_SIMPLE, "epochs": 210, "drop_epochs": (170, 200),
-    "augmentation": _augmentation(scale=0.35, rotation_deg=90.0, half_body_probability=0.3),
+    "augmentation": plain_augmentation(scale=0.35, rotation_deg=90.0, half_body_probability=0.3),
 }  # fmt: skip
 _HOURGLASS_MPII = {
     "optimizer": "rmsprop", "lr": 2.5e-4, "batch_size": 6, "epochs": 100, "drop_epochs": (60, 90), "flip_test": True,
-    "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
+    "augmentation": plain_augmentation(scale=0.25, rotation_deg=60.0),
 }  # fmt: skip
 _LARGE = {"input_size": (384, 288), "sigma_px": 3.0}
 
@@ -62,7 +41,7 @@ _LI_RLE = "Li et al., Residual Log-likelihood Estimation, ICCV 2021, published c
 # mmpose also moves boxes by up to a sixth of their size, which is not drawn here.
 _MMPOSE = {
     **_SIMPLE, "epochs": 210, "drop_epochs": (170, 200), "batch_size": 512, "warmup_steps": 500,
-    "augmentation": _augmentation(scale=0.5, rotation_deg=80.0, half_body_probability=0.3),
+    "augmentation": plain_augmentation(scale=0.5, rotation_deg=80.0, half_body_probability=0.3),
 }  # fmt: skip
 
 
@@ -95,7 +74,7 @@ def _hrnet() -> dict[str, Recipe]:
             {**_HRNET_COCO, **model, **_LARGE}, "COCO", f"val AP {large}", _SUN
         )
     mpii = {**_HRNET_COCO, "model": "pose_hrnet_w32", "input_size": (256, 256)}
-    mpii["augmentation"] = _augmentation(scale=0.25, rotation_deg=60.0)
+    mpii["augmentation"] = plain_augmentation(scale=0.25, rotation_deg=60.0)
     recipes["pose_hrnet_w32_mpii_256x256"] = Recipe(mpii, "MPII", "val PCKh@0.5 90.3", _SUN)
     return recipes
 
@@ -135,7 +114,7 @@ def _cascades() -> dict[str, Recipe]:
     cpn = {
         "epochs": 32, "batch_size": 128, "optimizer": "adam", "lr": 5e-4, "weight_decay": 1e-5,
         "drop_epochs": (6, 12, 18, 24, 30), "drop_factor": 0.5, "encoding": "megvii", "flip_test": True,
-        "augmentation": _augmentation(scale=0.3, rotation_deg=45.0),
+        "augmentation": plain_augmentation(scale=0.3, rotation_deg=45.0),
         "loss": {"stage_weights": (0.5, 0.5, 0.5, 0.5, 1.0), "stage_kernels": (15, 11, 9, 7, 7), "hardest_joints": 8},
     }  # fmt: skip
     recipes = {
@@ -166,7 +145,7 @@ def _cascades() -> dict[str, Recipe]:
         settings = {
             **cpn, "model": f"mspn{stages}", "epochs": 82, "batch_size": 256, "schedule": "linear",
             "warmup_steps": 2400, "drop_epochs": (), "drop_factor": 0.1, "loss": loss,
-            "augmentation": _augmentation(scale=0.35, rotation_deg=45.0, half_body_probability=0.3),
+            "augmentation": plain_augmentation(scale=0.35, rotation_deg=45.0, half_body_probability=0.3),
         }  # fmt: skip
         recipes[f"mspn{stages}_coco_256x192"] = Recipe(settings, "COCO", f"val AP {accuracy}", _LI)
     return recipes
@@ -175,25 +154,26 @@ def _cascades() -> dict[str, Recipe]:
 def _machines() -> dict[str, Recipe]:
     cpm = {
         "optimizer": "sgd", "momentum": 0.9, "lr": 8e-5, "weight_decay": 5e-4, "batch_size": 16, "epochs": 100,
-        "drop_epochs": (40, 70), "drop_factor": 0.333, "augmentation": _augmentation(scale=0.3, rotation_deg=40.0),
+        "drop_epochs": (40, 70), "drop_factor": 0.333,
+        "augmentation": plain_augmentation(scale=0.3, rotation_deg=40.0),
     }  # fmt: skip
     wei = "Wei et al., CVPR 2016; the schedule is counted in iterations there"
     fang = "Fang et al., AlphaPose, TPAMI 2022, published code"
     fastpose = {
         **_SIMPLE, "epochs": 200, "batch_size": 128,
-        "augmentation": _augmentation(scale=0.3, rotation_deg=80.0),
+        "augmentation": plain_augmentation(scale=0.3, rotation_deg=80.0),
     }  # fmt: skip
     # CrowdPose's own training code was never published; this is that of the network it builds on.
     crowdpose = {
         "model": "fastpose_se_resnet101", "optimizer": "rmsprop", "lr": 1e-4, "batch_size": 128, "epochs": 50,
         "drop_epochs": (), "flip_test": True, "loss": {"interference_weight": 0.5},
-        "augmentation": _augmentation(scale=0.3, rotation_deg=40.0),
+        "augmentation": plain_augmentation(scale=0.3, rotation_deg=40.0),
     }  # fmt: skip
     li = "Li et al., CrowdPose, CVPR 2019; schedule of AlphaPose's train_sppe"
     tompson = {
         "model": "tompson_cascade", "optimizer": "adam", "lr": 5e-4, "batch_size": 16, "epochs": 60,
         "phase_epochs": (60, 30, 30), "drop_epochs": (25, 50), "flip_test": False,
-        "augmentation": _augmentation(scale=0.5, rotation_deg=20.0),
+        "augmentation": plain_augmentation(scale=0.5, rotation_deg=20.0),
     }  # fmt: skip
     goroshin = "Tompson et al., CVPR 2015, sections 3 and 4; the schedule is ours"
     return {
@@ -213,7 +193,7 @@ def _machines() -> dict[str, Recipe]:
 def _regressors() -> dict[str, Recipe]:
     integral = {
         **_SIMPLE, "epochs": 300, "drop_epochs": (270, 290), "loss": {"kind": "joints", "distance": "l1"},
-        "augmentation": _augmentation(scale=0.25, rotation_deg=60.0),
+        "augmentation": plain_augmentation(scale=0.25, rotation_deg=60.0),
     }  # fmt: skip
     sun = "Sun et al., Integral Human Pose Regression, ECCV 2018, published code"
     toshev = "Toshev and Szegedy, CVPR 2014, section 4.1; the first stage's epochs are ours"
@@ -222,7 +202,7 @@ def _regressors() -> dict[str, Recipe]:
     deeppose = {
         **_SIMPLE, "model": "deeppose_alexnet_lrn", "stages": 3, "stage_torsos": 2.0, "crops_per_person": 1,
         "optimizer": "adagrad", "lr": 5e-4, "epochs": 100, "phase_epochs": (100, 560, 560), "drop_epochs": (),
-        "loss": {"distance": "l2"}, "augmentation": _augmentation(rotation_deg=0.0), "flip_test": False,
+        "loss": {"distance": "l2"}, "augmentation": plain_augmentation(rotation_deg=0.0), "flip_test": False,
     }  # fmt: skip
     # The paper's names: H1, heat maps by squared error, read at their peaks; I1, these and the joints that are
     # expected under them together; I*, the joints alone.
@@ -254,7 +234,7 @@ def _coordinate_classes() -> dict[str, Recipe]:
     """SimCC with labels of 6 bins' deviation, two bins for a pixel."""
     resnet = {"model": "pose_resnet50", "head": "simcc"}
     hrnet = {**_HRNET_COCO, "model": "pose_hrnet_w32", "head": "simcc", "input_size": (256, 256)}
-    hrnet["augmentation"] = _augmentation(scale=0.25, rotation_deg=60.0)
+    hrnet["augmentation"] = plain_augmentation(scale=0.25, rotation_deg=60.0)
     return {
         "pose_resnet50_simcc_coco_256x192": Recipe(
             {**_MMPOSE, **resnet}, "COCO", "val AP 72.1", "mmpose, simcc_res50_8xb64-210e_coco-256x192"
@@ -270,14 +250,14 @@ def _likelihoods() -> dict[str, Recipe]:
     """Regression by residual log-likelihood; the authors draw scales and rotations uniformly, not normally."""
     authors = {
         **_SIMPLE, "model": "rle_resnet50", "epochs": 270, "drop_epochs": (170, 200), "batch_size": 256,
-        "augmentation": _augmentation(
+        "augmentation": plain_augmentation(
             scale=0.25, rotation_deg=45.0, rotation_probability=0.5, half_body_probability=0.3, half_body_joints=3
         ),
     }  # fmt: skip
     large = {**_MMPOSE, "model": "rle_resnet152", "lr": 5e-4}
     mpii = {
         **_MMPOSE, "model": "rle_resnet50", "lr": 5e-4, "input_size": (256, 256),
-        "augmentation": _augmentation(scale=0.5, rotation_deg=80.0),
+        "augmentation": plain_augmentation(scale=0.5, rotation_deg=80.0),
     }  # fmt: skip
     return {
         "rle_resnet50_coco_256x192": Recipe(authors, "COCO", "", _LI_RLE),
@@ -312,6 +292,7 @@ RECIPES: dict[str, Recipe] = {
     **_regressors(),
     **_coordinate_classes(),
     **_likelihoods(),
+    **PEOPLE_RECIPES,
 }
 
 

@@ -1,18 +1,20 @@
 """Published settings: they name models of the zoo, and fit what those give."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from python_models.__main__ import build_parser, main, normalise
-from python_models.data import COCO_SKELETON
+from python_models.data import COCO_SKELETON, LabelledPeople
 from python_models.errors import UserError
 from python_models.heads import SPLIT_RATIO
-from python_models.model_card import ModelCard
+from python_models.model_card import ModelCard, default_card
 from python_models.objectives import Objective
 from python_models.outputs import stages_of
+from python_models.people_objective import people_loss
 from python_models.recipes import RECIPES, format_recipes, recipe_settings
 from python_models.settings import TrainSettings
 from python_models.zoo import model_info
@@ -30,6 +32,8 @@ def test_a_recipe_fits_its_model(name: str):
     settings = parsed("--recipe", name)
     info = model_info(settings.model)
     size = settings.input_size or info.input_size
+    if info.input == "image":
+        return fits_whole_images(settings, size)
     encoding, head = settings.encoding or info.encoding, settings.head or info.head
     card = ModelCard(settings.model, size, COCO_SKELETON, encoding=encoding, head=head)
     Objective(settings.loss, card)
@@ -41,6 +45,30 @@ def test_a_recipe_fits_its_model(name: str):
         assert stages[-1].shape[-2:] == (size[0] // info.stride, size[1] // info.stride)
     for values in (settings.loss.stage_kernels, settings.loss.stage_weights, settings.loss.stage_sigmas):
         assert len(values) in (0, len(stages))
+
+
+def fits_whole_images(settings: TrainSettings, size: tuple[int, int]) -> None:
+    """Maps lie on the grid that the zoo says, and there is a loss for them."""
+    card = replace(default_card(settings.model), input_size=size)
+    people = LabelledPeople(
+        torch.zeros(2, 3, card.skeleton.num_joints, 2), torch.ones(2, 3, card.skeleton.num_joints)
+    )
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        maps = card.create()(torch.zeros(2, 3, *size))
+        assert maps.heatmaps[-1].shape[-2:] == card.heatmap_size
+        assert people_loss(maps, people, card, settings.loss.tag_weight).shape == ()
+
+
+def test_schedules_in_steps_show_as_many_images_as_the_published_ones():
+    for name, steps, batch_size in (
+        ("openpose_body_coco_368x368", 600_000, 10),
+        ("openpose_body_25_coco_368x368", 584_000, 10),
+        ("lightweight_openpose_coco_368x368", 420_000, 80),
+    ):
+        settings = recipe_settings(name)
+        assert settings["batch_size"] == batch_size
+        assert settings["epochs"] == pytest.approx(steps * batch_size / 56_599, abs=0.5)
+        assert all(0 < drop < settings["epochs"] for drop in settings["drop_epochs"])
 
 
 def test_options_beside_a_recipe_win():
