@@ -20,6 +20,7 @@ from python_models.export import export
 from python_models.generate import generate
 from python_models.pairwise import pairwise
 from python_models.predict import predict
+from python_models.proposals import proposals
 from python_models.recipes import format_recipes, recipe_settings
 from python_models.settings import TrainSettings
 from python_models.track import track
@@ -57,6 +58,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "generate": generate,
     "calibrate": calibrate,
     "pairwise": pairwise,
+    "proposals": proposals,
     "list": show_models,
     "recipes": show_recipes,
 }

@@ -46,6 +46,9 @@ class Augmentation:
         offset: the bias of each channel is uniform in +- offset, in units of the full grey range.
         translation: whole images move along x and along y by a uniform draw in +- translation, in units of their
             longer side; one person's crop does not.
+        proposals: boxes such as a detector gives in place of one person's true box (RMPE's pose-guided proposals):
+            none; published, one Gaussian for each side and now and then a part of the person; or a file that the
+            command proposals has learned.
 
     Source: Sun, Xiao, Liu and Wang, "Deep High-Resolution Representation Learning for Human Pose
     Estimation", CVPR 2019, section 4.1, and its published code; half body goes back to Wang et al., "MSCOCO
@@ -62,6 +65,7 @@ class Augmentation:
     tint: float = 0.1
     offset: float = 0.05
     translation: float = 0.1
+    proposals: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("rotation_probability", "flip_probability", "half_body_probability"):

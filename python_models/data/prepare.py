@@ -14,6 +14,7 @@ from python_models.data.augment import Augmentation, AugmentationDraw
 from python_models.data.crop_source import CropSource
 from python_models.data.other_people import OtherPeople, SharedImages
 from python_models.data.packing import PackedSamples
+from python_models.data.proposals import NONE, open_proposals
 from python_models.data.records import PoseDataset, Sample
 from python_models.errors import UserError
 
@@ -62,7 +63,7 @@ class BatchPreparer:
         centred: whether batches tell where the joints are in the crop of the true box.
 
     Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner, or if
-        `others` are wanted and every image has one person.
+        `others` are wanted and every image has one person, or for proposals that are not there or of other joints.
     """
 
     def __init__(
@@ -89,6 +90,8 @@ class BatchPreparer:
         self.padding, self.mean, self.std, self.reverse_channels = padding, mean, std, reverse_channels
         self.dtype, self.channels_last, self.device = dtype, channels_last, torch.device(device)
         self.centred = centred
+        name = NONE if augmentation is None else augmentation.proposals
+        self._proposals = open_proposals(name, skeleton.joint_names)
         self._flip_pairs = skeleton.flip_pairs
         self._lower_body = torch.tensor(skeleton.lower_body)
         self._boxes, self._keypoints, self._visibility = _tables(dataset)
@@ -148,7 +151,8 @@ class BatchPreparer:
         if generator is None:
             raise UserError("generator: needed to draw the augmentation, got None")
         people = self._boxes[indices], self._keypoints[indices], self._visibility[indices]
-        return self.augmentation.draw(*people, self._lower_body, generator)
+        draw = self.augmentation.draw(*people, self._lower_body, generator)
+        return draw if self._proposals is None else self._proposals.apply(draw, *people, generator)
 
     def _affines(self, boxes: torch.Tensor, draw: AugmentationDraw | None) -> torch.Tensor:
         return pyposeops.affine_from_box(

@@ -16,6 +16,7 @@ from python_models.data.image_people import ImagePeople
 from python_models.data.labelled_people import LabelledPeople, PeopleBatch
 from python_models.data.other_people import labelled_inside
 from python_models.data.packing import PackedSamples
+from python_models.data.proposals import NONE
 from python_models.data.records import Sample
 from python_models.errors import UserError
 
@@ -37,7 +38,8 @@ class PeoplePreparer:
         reverse_channels: whether images are BGR.
         channels_last: of the images. device: where the batch is made.
 
-    Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner.
+    Raises: UserError if `augmentation` flips and the skeleton has a left or right joint without partner, or draws
+        proposals.
     """
 
     def __init__(
@@ -54,6 +56,10 @@ class PeoplePreparer:
     ) -> None:
         if augmentation is not None:
             augmentation.check_mirror(dataset.skeleton)
+            if augmentation.proposals != NONE:
+                raise UserError(
+                    "augmentation.proposals: are boxes of one person; this model sees whole images"
+                )
         self.dataset, self.size, self.augmentation = dataset, size, augmentation
         self.device = torch.device(device)
         self._options = {
