@@ -22,12 +22,13 @@ class AlphaPose:
 
     Args:
         finder: Finds one person in each box.
-        variant: Of the pose NMS: "paper" or "alphapose", the public code's rule.
+        variant: Of the pose NMS: "relative", distances in units of the box; "paper", as printed; or "alphapose", the
+            public PyTorch code's rule.
         score_threshold: People whose best joint is below it are dropped.
     """
 
     def __init__(
-        self, finder: Finder, *, variant: PoseNmsVariant = "paper", score_threshold: float = 0.3
+        self, finder: Finder, *, variant: PoseNmsVariant = "relative", score_threshold: float = 0.3
     ) -> None:
         self.finder, self.variant, self.score_threshold = finder, variant, score_threshold
 

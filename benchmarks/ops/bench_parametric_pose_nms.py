@@ -70,6 +70,7 @@ def cases() -> list[Case]:
         _case(VAL_IMAGES // 10, "alphapose", torch.float64, loop=True),
         _case(VAL_IMAGES, "alphapose", torch.float64),
         _case(VAL_IMAGES, "alphapose", torch.float32),
+        _case(VAL_IMAGES, "relative", torch.float64),
         _case(VAL_IMAGES, "paper", torch.float64),
     ]
 

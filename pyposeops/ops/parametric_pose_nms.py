@@ -11,9 +11,9 @@ from torch import Tensor
 from pyposeops import _core
 from pyposeops._library import accepts_numpy, choice, register
 
-PoseNmsVariant = Literal["paper", "alphapose"]
-_VARIANTS = {"paper": 1, "alphapose": 0}
-_MATCHES = {"paper": 0, "alphapose": 5}
+PoseNmsVariant = Literal["relative", "paper", "alphapose"]
+_VARIANTS = {"relative": 0, "paper": 1, "alphapose": 2}  # enum class PoseNmsVariant in C++
+_MATCHES = {"relative": 0, "paper": 0, "alphapose": 5}
 
 
 class PoseNms(NamedTuple):
@@ -52,7 +52,7 @@ def _kernel(
     box_scores: Tensor,
     keypoints: Tensor,
     keypoint_scores: Tensor,
-    paper: bool,
+    variant: int,
     delta1: float,
     mu: float,
     delta2: float,
@@ -70,7 +70,7 @@ def _kernel(
     outputs = _allocate(box_scores, keypoints, keypoint_scores)
     scratch = keypoints.new_empty((2, len(keypoints)), dtype=torch.float64) if keypoints.is_cuda else None
     rule = {
-        "paper": paper,
+        "variant": variant,
         "delta1": delta1,
         "mu": mu,
         "delta2": delta2,
@@ -96,7 +96,7 @@ def _fake(
 
 
 _pose_nms_op = register(
-    "parametric_pose_nms(Tensor boxes, Tensor box_scores, Tensor keypoints, Tensor keypoint_scores, bool paper, "
+    "parametric_pose_nms(Tensor boxes, Tensor box_scores, Tensor keypoints, Tensor keypoint_scores, int variant, "
     "float delta1, float mu, float delta2, float gamma, float alpha, int match_threshold, float match_limit, "
     "bool merge, float merge_limit, float score_threshold, float area_threshold, Tensor? offsets=None, "
     "Tensor? factors=None) -> (Tensor merged, Tensor merged_scores, Tensor person_scores, Tensor keep, "
@@ -128,7 +128,7 @@ def parametric_pose_nms(
     keypoints: Tensor,
     keypoint_scores: Tensor,
     *,
-    variant: PoseNmsVariant = "paper",
+    variant: PoseNmsVariant = "relative",
     delta1: float = 1.0,
     mu: float = 1.7,
     delta2: float = 2.65,
@@ -158,14 +158,19 @@ def parametric_pose_nms(
     =========== ========================================= ================= ====================================
     variant     a joint is close                          near(d)           the same person as well
     =========== ========================================= ================= ====================================
+    "relative"  d <= r                                    exp(-d / r        --
+                                                          / delta2)
     "paper"     in the box around the picked joint of     exp(-d² / delta2) --
                 ``alpha`` times the box's width, height
     "alphapose" d <= 1                                    exp(-d / delta2)  with ``match_threshold`` joints at
                                                                             d <= min(r, ``match_limit``)
     =========== ========================================= ================= ====================================
 
-    r is ``alpha * max(width, height)`` of the picked person's box. (The paper prints ``<=`` where a similarity must
-    exceed gamma, and learns the numbers without printing them; the defaults are those of the public code.)
+    r is ``alpha * max(width, height)`` of the picked person's box, so that "relative" treats people of all sizes
+    alike: the rule of the authors' first code (Lua, NumPy), which the PyTorch port, "alphapose", applies to pixels.
+    (The NumPy code also has ``match_threshold=5``.) "paper" is the rule as printed, but that a similarity must exceed
+    gamma, where ``<=`` is printed. The paper learns the numbers without printing them; the defaults are those of the
+    public code.
 
     A group's pose has at each joint the mean over those of the group within ``min(r, merge_limit)`` of the picked
     joint, weighted by their scores, and as score ``sum(c²) / sum(c)``; the paper leaves the picked pose as it is
@@ -195,10 +200,10 @@ def parametric_pose_nms(
         variant: see the table.
         delta1: above 0.
         mu: at least 0.
-        delta2: above 0; in pixels, with "paper" in square pixels.
+        delta2: above 0; in pixels, with "relative" in units of r, with "paper" in square pixels.
         gamma: at least 0.
         alpha: at least 0.
-        match_threshold: None: 5 with "alphapose", no such rule with "paper"; 0: no such rule.
+        match_threshold: None: 5 with "alphapose", else no such rule; 0: no such rule.
         match_limit: in pixels, at least 0.
         merge: see above.
         merge_limit: in pixels, at least 0.
@@ -242,13 +247,13 @@ def parametric_pose_nms(
     Source: Fang et al., RMPE: Regional Multi-person Pose Estimation, ICCV 2017, section 3.4; merging, alphapose and
     all numbers: Fang et al., AlphaPose, TPAMI 2022 (published code).
     """
-    paper = choice(variant, _VARIANTS, "variant")
+    kind = choice(variant, _VARIANTS, "variant")
     outputs = _pose_nms_op(
         boxes,
         box_scores,
         keypoints,
         keypoint_scores,
-        bool(paper),
+        kind,
         delta1,
         mu,
         delta2,

@@ -14,7 +14,7 @@ def parametric_pose_nms(
     keypoints: Tensor,
     keypoint_scores: Tensor,
     *,
-    variant: str = "paper",
+    variant: str = "relative",
     delta1: float = 1.0,
     mu: float = 1.7,
     delta2: float = 2.65,
@@ -32,7 +32,8 @@ def parametric_pose_nms(
     offsets: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """The fields of ``pyposeops.PoseNms``, as ``pyposeops.parametric_pose_nms`` documents them; on the CPU."""
-    matches_needed = {"paper": 0, "alphapose": 5}[variant] if match_threshold is None else match_threshold
+    if match_threshold is None:
+        match_threshold = {"relative": 0, "paper": 0, "alphapose": 5}[variant]
     points, scores = keypoints.double(), keypoint_scores.double()
     scores = torch.where(scores == 0, 1e-5, scores)
     people, joints = scores.shape
@@ -53,13 +54,15 @@ def parametric_pose_nms(
             close = (offset.abs() <= around[i] / 2).all(-1)
             near = torch.exp(-squared / (delta2 * scales))
         else:
-            close = distance <= 1
-            near = torch.exp(-distance / (delta2 * scales))
+            unit = reference[i] if variant == "relative" else torch.ones((), dtype=torch.float64)
+            close = distance <= unit
+            apart = torch.where(distance > 0, distance / unit, distance)
+            near = torch.exp(-apart / (delta2 * scales))
         confidence = torch.tanh(scores[others] / delta1) * torch.tanh(scores[i] / delta1)
         similarity = (tanh_weights * torch.where(close, confidence, 0)).sum(-1)
         similarity = similarity + mu * (weights * near.nan_to_num(0.0)).sum(-1)
         matches = (distance <= reference[i].clamp(max=match_limit) * scales).sum(-1)
-        return (similarity > gamma) | ((matches >= matches_needed) & (matches_needed > 0))
+        return (similarity > gamma) | ((matches >= match_threshold) & (match_threshold > 0))
 
     def merged(i: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
         """The pose (K, 2) and the joint scores (K,) of a group: means weighted by the scores."""

@@ -39,7 +39,7 @@ class InBoxes:
         return people
 
 
-@pytest.mark.parametrize("variant", ["paper", "alphapose"])
+@pytest.mark.parametrize("variant", ["relative", "paper", "alphapose"])
 def test_boxes_of_one_person_become_one(variant: str):
     (found,) = AlphaPose(InBoxes(), variant=variant)([IMAGE], [BOXES])
     assert found.keypoints.shape == (2, 18, 2)  # the last box shows nobody

@@ -15,7 +15,7 @@ from tests.ops.similar_people import People, similar_people
 from tests.property_tests import given, settings, st
 
 REALS = (torch.float32, torch.float64)
-VARIANTS = ("paper", "alphapose")
+VARIANTS = ("relative", "paper", "alphapose")
 SIZES = (5, 0, 1, 40, 2, 0, 17)
 EXACT_FIELDS = ("keep", "groups", "order")
 
@@ -138,7 +138,8 @@ def test_joints_weigh_and_scale_what_they_are_told(device, generator, variant):
         return torch.tensor(values, dtype=torch.float64).repeat_interleave(torch.tensor(parts))
 
     options = {
-        "variant": variant, "mu": 1.65, "delta2": 8.0, "gamma": 1.2, "alpha": 0.15, "match_threshold": 0,
+        "variant": variant, "mu": 1.65, "delta2": 0.5 if variant == "relative" else 8.0, "gamma": 1.2, "alpha": 0.15,
+        "match_threshold": 0,
         "score_weights": per_joint(1 / 26, 1 / 68, 0.1 / 42),
         "distance_weights": per_joint(1 / 26, 1 / 68, 1.5 / 42),
         "distance_scales": per_joint(1.0, 1.9, 0.55),
@@ -166,9 +167,10 @@ def pair(offset, *, scores=(0.8, 0.6), box=100.0, joints=17, **options):
     return parametric_pose_nms(boxes, torch.zeros(2), poses, joint_scores, **options)
 
 
-def test_similarity_must_exceed_gamma_in_both_variants():
+def test_similarity_must_exceed_gamma_in_all_variants():
     distance = 2.0
     for variant, near, close in (
+        ("relative", math.exp(-(distance / 10) / 2.65), True),  # a tenth of the box of 100
         ("paper", math.exp(-(distance**2) / 2.65), True),
         ("alphapose", math.exp(-distance / 2.65), False),
     ):
@@ -179,11 +181,45 @@ def test_similarity_must_exceed_gamma_in_both_variants():
         assert pair((2.0, 0), gamma=similarity * (1 + 1e-9), **options).groups.tolist() == [0, 1]
 
 
+def test_relative_distances_are_in_units_of_a_tenth_of_the_picked_box():
+    confident = 17 * math.tanh(0.8) * math.tanh(0.6)
+    for distance, inside in ((9.999, True), (10.001, False)):
+        near = 17 * 1.7 * math.exp(-distance / 10 / 2.65)
+        got = pair((distance, 0), gamma=near + confident / 2)
+        assert got.groups.tolist() == [0, 0 if inside else 1]
+    # People 8 pixels apart who are 400 pixels high are one, people of 60 pixels are two.
+    assert pair((8.0, 0), box=400).groups.tolist() == [0, 0]
+    assert pair((8.0, 0), box=60).groups.tolist() == [0, 1]
+
+
+def test_a_box_without_extent_has_the_same_joints_only():
+    assert pair((0.0, 0), box=0.0).groups.tolist() == [0, 0]
+    assert pair((1e-6, 0), box=0.0).groups.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("zoom", [0.01, 3.0, 1000.0])
+def test_relative_groups_are_the_same_in_images_of_every_size(zoom, generator):
+    torch.manual_seed(4)
+    poses = 200 * torch.rand(5, 17, 2, dtype=torch.float64)
+    poses = torch.cat([poses, poses + 8 * torch.randn(5, 17, 2, dtype=torch.float64)])
+    boxes = torch.tensor([[0.0, 0.0, 150.0, 210.0]], dtype=torch.float64).expand(10, 4)
+    scores = torch.rand(10, 17, dtype=torch.float64)
+    groups, zoomed = (
+        parametric_pose_nms(size * boxes, torch.ones(10), size * poses, scores).groups for size in (1.0, zoom)
+    )
+    assert torch.equal(groups, zoomed) and len(groups.unique()) == 5
+    in_pixels = [
+        parametric_pose_nms(size * boxes, torch.ones(10), size * poses, scores, variant="alphapose").groups
+        for size in (0.01, 3.0)
+    ]
+    assert not torch.equal(*in_pixels)
+
+
 def test_paper_counts_confidences_in_a_box_a_tenth_as_large_as_the_picked_one():
     confident = 17 * math.tanh(0.8) * math.tanh(0.6)
     for offset, inside in (((4.999, -4.999), True), ((5.001, 0), False), ((0, 5.001), False)):
         near = 17 * 1.7 * math.exp(-(offset[0] ** 2 + offset[1] ** 2) / 2.65)
-        got = pair(offset, gamma=near + confident / 2)
+        got = pair(offset, variant="paper", gamma=near + confident / 2)
         assert got.groups.tolist() == [0, 0 if inside else 1]
 
 
@@ -192,8 +228,8 @@ def test_alphapose_also_deletes_who_has_enough_joints_in_common():
     assert pair((7.1, 0), variant="alphapose").groups.tolist() == [0, 1]  # at most 7 px
     assert pair((6.9, 0), variant="alphapose", box=60).groups.tolist() == [0, 1]  # 6 px for a box of 60
     assert pair((6.9, 0), variant="alphapose", match_threshold=18).groups.tolist() == [0, 1]
-    assert pair((6.9, 0)).groups.tolist() == [0, 1]
-    assert pair((6.9, 0), match_threshold=17).groups.tolist() == [0, 0]
+    assert pair((6.9, 0), variant="paper").groups.tolist() == [0, 1]
+    assert pair((6.9, 0), variant="paper", match_threshold=17).groups.tolist() == [0, 0]
 
 
 def test_merging_takes_joints_within_reach_weighted_by_their_scores():
@@ -318,11 +354,11 @@ def test_any_strides_and_mixed_dtypes(device, generator, variant):
     assert_same(got[:2], want[:2], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("paper", [False, True])
-def test_opcheck(device, generator, paper):
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_opcheck(device, generator, variant):
     people = similar_people(generator, SIZES)
     moved = [tensor.to(device) for tensor in tensors_of(people)]
-    rule = (paper, 1.0, 1.7, 2.65, 22.48, 0.1, 5, 7.0, True, 15.0, 0.3, 0.0)
+    rule = (variant, 1.0, 1.7, 2.65, 22.48, 0.1, 5, 7.0, True, 15.0, 0.3, 0.0)
     operator = torch.ops.pyposeops.parametric_pose_nms.default
     torch.library.opcheck(operator, (*moved, *rule))
     factors = torch.ones((3, 17), dtype=torch.float64, device=device)
@@ -412,7 +448,7 @@ def test_thread_count_does_not_change_the_result(generator):
         ({"keypoint_scores": torch.ones(4, 2)}, ValueError, "keypoint_scores: expected (N, K) as keypoints"),
         ({"keypoint_scores": torch.full((4, 3), -0.5)}, ValueError, "keypoint_scores: expected finite numbers of at"),
         ({"keypoint_scores": torch.full((4, 3), math.nan)}, ValueError, "least 0, got nan of joint 0 of person 0"),
-        ({"variant": "lua"}, ValueError, "variant: expected one of paper, alphapose, got 'lua'"),
+        ({"variant": "lua"}, ValueError, "variant: expected one of relative, paper, alphapose, got 'lua'"),
         ({"delta1": 0.0}, ValueError, "delta1: expected a finite number above 0, got 0.0"),
         ({"delta2": math.inf}, ValueError, "delta2: expected a finite number above 0, got inf"),
         ({"mu": -1.0}, ValueError, "mu: expected a number of at least 0, got -1.0"),

@@ -25,7 +25,7 @@ void check_not_negative(double value, const char* name) {
 PoseNmsRule checked_rule(const py::dict& options) {
     const auto number = [&](const char* name) { return options[name].cast<double>(); };
     PoseNmsRule rule = {};
-    rule.variant = options["paper"].cast<bool>() ? PoseNmsVariant::kPaper : PoseNmsVariant::kAlphaPose;
+    rule.variant = static_cast<PoseNmsVariant>(options["variant"].cast<int>());
     rule.delta1 = number("delta1");
     rule.mu = number("mu");
     rule.delta2 = number("delta2");

@@ -8,9 +8,11 @@
 
 namespace pyposeops {
 
+// kRelative: confidences count within the reference distance, in which distances are measured.
 // kPaper: confidences count where a joint lies in a box around the picked one, and distances are squared.
-// kAlphaPose: confidences count within a pixel, and distances are not squared.
-enum class PoseNmsVariant { kPaper, kAlphaPose };
+// kAlphaPose: confidences count within a pixel, in which distances are measured.
+// The numbers are those of the binding.
+enum class PoseNmsVariant { kRelative = 0, kPaper = 1, kAlphaPose = 2 };
 
 struct PoseNmsRule {
     PoseNmsVariant variant;
@@ -76,9 +78,16 @@ struct PosePeople {
         const double height = surroundings(i, 1);
         return width > height ? width : height;
     }
+
+    // Of the distances from the joints of person i, in pixels.
+    POSEOPS_HD double unit(int64_t i) const {
+        return rule.variant == PoseNmsVariant::kRelative ? reference_distance(i) : 1.0;
+    }
 };
 
 POSEOPS_HD double at_most(double value, double limit) { return value < limit ? value : limit; }
+
+constexpr double kLargestExponent = 1e6;  // stands for infinity
 
 // Whether person j is the picked person i once more: their similarity exceeds gamma or enough joints match. No term
 // is negative, so that summing ends as soon as either is certain. A joint with a coordinate that is NaN adds nothing.
@@ -86,6 +95,7 @@ POSEOPS_HD bool is_same_person(const PosePeople& people, int64_t i, int64_t j) {
     const PoseNmsRule& rule = people.rule;
     const bool paper = rule.variant == PoseNmsVariant::kPaper;
     const double reach = at_most(people.reference_distance(i), rule.match_limit);
+    const double unit = people.unit(i);
     double similarity = 0.0;
     int64_t matches = 0;
     for (int64_t k = 0; k < people.joints(); ++k) {
@@ -95,12 +105,14 @@ POSEOPS_HD bool is_same_person(const PosePeople& people, int64_t i, int64_t j) {
         if (squared != squared) continue;
         const double distance = sqrt(squared);
         const double scale = people.factor(JointFactor::kDistanceScale, k);
-        const double exponent = (paper ? squared : distance) / (rule.delta2 * scale);
+        // No distance is 0 in every unit, even in those of a box without extent.
+        const double apart = paper ? squared : distance > 0.0 ? distance / unit : 0.0;
+        const double exponent = at_most(apart / (rule.delta2 * scale), kLargestExponent);
         similarity +=
             rule.mu * people.factor(JointFactor::kDistanceWeight, k) * exp_nonpositive_in_rows(-exponent);
         const bool close =
             paper ? fabs(dx) <= people.surroundings(i, 0) / 2.0 && fabs(dy) <= people.surroundings(i, 1) / 2.0
-                  : distance <= 1.0;
+                  : distance <= unit;
         if (close) {
             similarity += people.factor(JointFactor::kScoreWeight, k) *
                           tanh(people.score(i, k) / rule.delta1) * tanh(people.score(j, k) / rule.delta1);
@@ -130,8 +142,9 @@ POSEOPS_HD JointBound joint_bound(const PosePeople& people, int64_t i, int64_t k
     const double scale = people.factor(JointFactor::kDistanceScale, k);
     const double reference = people.reference_distance(i);
     const double match = at_most(reference, rule.match_limit) * scale;
-    const double close = paper ? reference : 1.0;
-    const double faint = kFarExponent * rule.delta2 * scale;
+    const double unit = people.unit(i);
+    const double close = paper ? reference : unit;
+    const double faint = kFarExponent * rule.delta2 * scale * unit;
     double far_squared = paper ? faint : faint * faint;
     far_squared = match * match > far_squared ? match * match : far_squared;
     far_squared = close * close > far_squared ? close * close : far_squared;
