@@ -4,6 +4,7 @@ Source: Li et al., CrowdPose: Efficient Crowded Scenes Pose Estimation and A New
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,22 +18,39 @@ from python_models.people import People, whole_image
 
 MAX_PEAKS, THRESHOLD, WINDOW = 5, 0.1, 5
 MIN_JOINTS = 5
+# Others in a box respond half as high as its own person where the network has learned so. Between the two:
+MIN_SHARE = 0.75
 LEAST = 1e-6
+# The other refinements look at more than a peak's neighbours, so that candidates beside each other disturb them.
+REFINEMENTS = ("none", "quarter", "parabola")
+
+
+class Candidates(NamedTuple):
+    """What the heat maps of N boxes show of one image."""
+
+    coords: Tensor  # (N, K, P, 2), places of peaks in pixels of the image, the highest first
+    scores: Tensor  # (N, K, P), 0 beyond the peaks
+    counts: Tensor  # (N, K)
+    highest: Tensor  # (N, K, 2), where each map is highest, peak or not
+    pixels: Tensor  # (N,), a pixel of the maps in pixels of the image
 
 
 class CrowdMatching:
     """Joint candidates in every box, matched between all of an image; a `python_models.people.Finder`.
 
-    Boxes may overlap and repeat each other: whoever is left with few joints is dropped, which pose NMS does else. Of
-    boxes around one person the surest takes the joints: responses count by the box's score and by how strong the
-    person's joints are on average, as in the public code.
+    Boxes may overlap and repeat each other: whoever is left with few joints, or mostly with what was seen of others,
+    is dropped, which pose NMS does else. Of boxes around one person the surest takes the joints: responses count by
+    the box's score and by how strong the person's joints are on average, as in the public code. Of a joint that a
+    person is not given, the place is that of the highest response in the box, and the score 0.
 
     Args:
-        estimator: Of a network of heat maps for one person's crop. Its peaks are refined by a quarter of a pixel.
+        estimator: Of a network of heat maps for one person's crop. Peaks are refined as it does, or by a parabola
+            where that is DARK's or MSPN's way.
         batch_size: People per run of the network.
         max_peaks: Candidates of a joint in a box.
         threshold: They are above it.
-        min_joints: People with fewer joints are dropped.
+        min_joints: People with fewer joints are dropped,
+        min_share: and those with less than this part of the responses that they would have alone.
 
     Raises: UserError for a network without heat maps.
     """
@@ -45,6 +63,7 @@ class CrowdMatching:
         max_peaks: int = MAX_PEAKS,
         threshold: float = THRESHOLD,
         min_joints: int = MIN_JOINTS,
+        min_share: float = MIN_SHARE,
     ) -> None:
         if not uses_peaks(estimator.card) or estimator.card.stages > 1:
             raise UserError(
@@ -53,6 +72,8 @@ class CrowdMatching:
         self.estimator, self.batch_size = estimator, batch_size
         self.max_peaks, self.threshold = max_peaks, threshold
         self.min_joints = min(min_joints, estimator.card.skeleton.num_joints)
+        self.min_share = min_share
+        self.refine = estimator.refine if estimator.refine in REFINEMENTS else "parabola"
 
     def __call__(self, images: Sequence[Tensor], boxes: Sequence[Tensor | None]) -> list[People]:
         """The people of uint8 RGB images (H, W, 3), at most one for each box (N, 5)."""
@@ -65,37 +86,46 @@ class CrowdMatching:
         if not len(boxes):
             return People.nobody(self.estimator.card.skeleton.num_joints)._replace(boxes=torch.zeros(0, 4))
         found = [self._candidates(image, part) for part in boxes[:, :4].split(self.batch_size)]
-        coords, scores, counts = (torch.cat(values) for values in zip(*found, strict=True))
+        seen = Candidates(*(torch.cat(values) for values in zip(*found, strict=True)))
         # A peak's first entry is the largest; detectors may give scores of 0.
-        sureness = boxes[:, 4].clamp_min(LEAST) * scores[..., 0].mean(1)
+        sureness = boxes[:, 4].clamp_min(LEAST) * seen.scores[..., 0].mean(1)
         crowd = match_joints(
-            coords,
-            scores * sureness[:, None, None],
-            counts,
+            seen.coords,
+            seen.scores * sureness[:, None, None],
+            seen.counts,
             sizes=CROP_PADDING * boxes[:, 2:4].prod(1).sqrt(),
             sigmas=self.estimator.card.skeleton.sigmas,
+            pixels=seen.pixels,
             min_joints=self.min_joints,
+            min_share=self.min_share,
         )
         keep = torch.from_numpy(crowd.keep)
         matched = torch.from_numpy(crowd.scores).float()[keep]
-        keypoints = torch.from_numpy(crowd.keypoints).float()[keep]
+        given = torch.from_numpy(crowd.keypoints).float()[keep]
+        keypoints = torch.where((matched > 0)[..., None], given, seen.highest[keep])
         return People(keypoints, matched / sureness[keep, None], matched.mean(1), boxes[keep, :4])
 
-    def _candidates(self, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Places (N, K, P, 2) in pixels of the image, scores (N, K, P) and counts (N, K), of every box's joints."""
+    def _candidates(self, image: Tensor, boxes: Tensor) -> Candidates:
         estimator = self.estimator
         index = torch.zeros(len(boxes), dtype=torch.int64)
         source = estimator.source([image.to(estimator.device)], boxes, index)
         maps = estimator.heatmaps(source.crops()).float()[:, : estimator.card.skeleton.num_joints]
         peaks = pyposeops.heatmap_peaks(
-            maps, max_peaks=self.max_peaks, threshold=self.threshold, window=WINDOW, refine="quarter"
+            maps, max_peaks=self.max_peaks, threshold=self.threshold, window=WINDOW, refine=self.refine
         )
-        in_crop = self._in_crop(peaks.coords, (maps.shape[-2], maps.shape[-1]))
-        places = pyposeops.transform_keypoints(in_crop.flatten(1, 2), pyposeops.invert_affine(source.affines))
+        size, to_image = (maps.shape[-2], maps.shape[-1]), pyposeops.invert_affine(source.affines)
+        places = pyposeops.transform_keypoints(self._in_crop(peaks.coords, size).flatten(1, 2), to_image)
         scores, counts = peaks.scores.cpu(), peaks.counts.cpu()
         is_peak = torch.arange(self.max_peaks) < counts[..., None]
         coords = torch.where(is_peak[..., None], places.cpu().unflatten(1, scores.shape[1:]), 0.0)
-        return coords, torch.where(is_peak, scores, 0.0), counts
+        pixel = self._in_crop(maps.new_ones(2), size)[0] - self._in_crop(maps.new_zeros(2), size)[0]
+        return Candidates(
+            coords,
+            torch.where(is_peak, scores, 0.0),
+            counts,
+            estimator.decode(maps, source.affines).keypoints.float().cpu(),
+            (pixel * to_image[:, :, 0].norm(dim=1)).cpu(),
+        )
 
     def _in_crop(self, coords: Tensor, size: tuple[int, int]) -> Tensor:
         """From pixels of the maps to those of the crop, by how the maps lie on it."""

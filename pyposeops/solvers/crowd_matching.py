@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ class CrowdPeople(NamedTuple):
     scores: Floats
     """(N, K): the response of the person's candidate in the joint's node; 0 where there is none."""
     keep: NDArray[np.bool_]
-    """(N,): whether enough joints are left to the person; the others were seen in somebody else's place."""
+    """(N,): whether enough is left to the person; the others were seen in somebody else's place."""
 
 
 class JointNodes(NamedTuple):
@@ -98,9 +99,11 @@ def match_joints(
     *,
     sizes: ArrayLike,
     sigmas: ArrayLike,
+    pixels: ArrayLike | None = None,
     position: Position = "node",
     min_joints: int = 1,
     min_score: float = 0.0,
+    min_share: float = 0.0,
 ) -> CrowdPeople:
     """Give every joint of an image to one person at most, so that the responses sum to the most.
 
@@ -108,8 +111,12 @@ def match_joints(
     of all people that mean the same place become one node (:func:`joint_nodes`, with the reach sigma_k times the
     person's size). A person and a node are connected with the largest response of the person's candidates in the
     node. For every joint by itself, the connections are chosen that sum to the most while no person and no node has
-    two (Kuhn and Munkres; SciPy's ``linear_sum_assignment``). Two boxes around the same person compete for the same
-    nodes; the weaker one is left with few joints, and ``keep`` says so.
+    two (Kuhn and Munkres; SciPy's ``linear_sum_assignment``).
+
+    Two boxes around the same person compete for the same nodes, and the weaker one is left with few, or with what it
+    has seen of others. People who are left with too little are not kept: the weaker half of them, by the sum of what
+    they are left with, give their joints back, everybody else is matched again, and so on until there are no such
+    people. (The paper does not say what becomes of the joints of boxes that it drops.)
 
     Args:
         coords: (N, K, P, 2), candidates of N people in pixels of the image, as :func:`pyposeops.heatmap_peaks` finds
@@ -118,16 +125,19 @@ def match_joints(
         counts: (N, K), how many of the P entries are candidates.
         sizes: (N,), of the people in pixels: the square root of the box's area.
         sigmas: (K,), of the joints, such as ``pyposeops.metrics.keypoint_sets.CROWDPOSE_14``.
+        pixels: (N,), a pixel of the person's heatmaps in pixels of the image; reaches are not below it, since peaks
+            are not surer than that. None: reaches may be as small as sizes and sigmas make them.
         position: "node", the node's center, or "own", the person's strongest candidate in it.
-        min_joints: people with fewer joints are not kept.
-        min_score: nor people whose mean response over all K joints is lower.
+        min_joints: too little are fewer joints,
+        min_score: a lower mean response over all K joints,
+        min_share: or less than this part, 0 to 1, of the sum of the responses of the person's strongest candidates.
 
     Returns:
-        Keypoints, scores and whom to keep.
+        Keypoints, scores and whom to keep; those who are not kept have no joints.
 
     Raises:
         ValueError: other shapes, counts beyond P, candidates that are not finite or have no response, sizes or sigmas
-            that are not above 0, an unknown position.
+            that are not above 0, pixels below 0, a share beyond 0 to 1, an unknown position.
         ImportError: SciPy is not installed.
 
     Example:
@@ -141,23 +151,45 @@ def match_joints(
     Source: Li et al., CrowdPose, CVPR 2019, sections 3.3 and 3.4. The public code takes the strongest candidate of
     each person alone, and hands losers their second one without matching again; this is the paper's.
     """
-    candidates = _Candidates(coords, scores, counts, sizes, sigmas)
+    candidates = _Candidates(coords, scores, counts, sizes, sigmas, pixels)
     if position not in ("node", "own"):
         raise ValueError(f"position: expected node or own, got {position!r}")
-    people, joints = candidates.counts.shape
-    keypoints, matched = np.zeros((people, joints, 2)), np.zeros((people, joints))
-    for joint in range(joints):
-        owner, at, response = candidates.of(joint)
-        nodes = joint_nodes(at, response, candidates.sizes[owner] * candidates.sigmas[joint])
-        weights = np.zeros((people, len(nodes.centers)))
-        np.maximum.at(weights, (owner, nodes.node), response)
-        for person, node in _best_pairs(weights):
-            matched[person, joint] = weights[person, node]
-            own = np.flatnonzero((owner == person) & (nodes.node == node))
-            own_point = at[own[response[own].argmax()]]
-            keypoints[person, joint] = nodes.centers[node] if position == "node" else own_point
-    enough = ((matched > 0).sum(axis=1) >= min_joints) & (matched.mean(axis=1) >= min_score)
-    return CrowdPeople(keypoints, matched, enough)
+    if not 0 <= min_share <= 1:
+        raise ValueError(f"min_share: expected 0 to 1, got {min_share}")
+    graphs = [candidates.graph(joint, position) for joint in range(candidates.counts.shape[1])]
+    strongest = np.zeros(candidates.counts.shape)
+    for joint, graph in enumerate(graphs):
+        strongest[:, joint] = graph.weights.max(axis=1, initial=0)
+    whole = strongest.sum(axis=1)
+    keep = np.ones(len(whole), bool)
+    while True:
+        keypoints, matched = _matched(graphs, keep)
+        left = matched.sum(axis=1)
+        share = np.divide(left, whole, out=np.zeros_like(whole), where=whole > 0)
+        enough = ((matched > 0).sum(axis=1) >= min_joints) & (left >= min_score * len(graphs))
+        enough &= share >= min_share
+        weak = np.flatnonzero(keep & ~enough)
+        if not len(weak):
+            return CrowdPeople(keypoints, matched, keep)
+        keep[weak[np.argsort(left[weak], kind="stable")][: (len(weak) + 1) // 2]] = False
+
+
+class _Graph(NamedTuple):
+    """Who may have which node of one joint."""
+
+    weights: Floats  # (N, J), 0 where person and node are not connected
+    places: Floats  # (N, J, 2), where the joint is if the person is given the node
+
+
+def _matched(graphs: Sequence[_Graph], keep: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Keypoints (N, K, 2) and responses (N, K) of the best matching of those who are kept; 0 without a joint."""
+    people = np.flatnonzero(keep)
+    keypoints, matched = np.zeros((len(keep), len(graphs), 2)), np.zeros((len(keep), len(graphs)))
+    for joint, graph in enumerate(graphs):
+        for row, node in _best_pairs(graph.weights[people]):
+            keypoints[people[row], joint] = graph.places[people[row], node]
+            matched[people[row], joint] = graph.weights[people[row], node]
+    return keypoints, matched
 
 
 def _best_pairs(weights: Floats) -> list[tuple[int, int]]:
@@ -174,7 +206,13 @@ class _Candidates:
     """The arguments of :func:`match_joints`, checked."""
 
     def __init__(
-        self, coords: ArrayLike, scores: ArrayLike, counts: ArrayLike, sizes: ArrayLike, sigmas: ArrayLike
+        self,
+        coords: ArrayLike,
+        scores: ArrayLike,
+        counts: ArrayLike,
+        sizes: ArrayLike,
+        sigmas: ArrayLike,
+        pixels: ArrayLike | None,
     ) -> None:
         self.coords, self.scores = np.asarray(coords, np.float64), np.asarray(scores, np.float64)
         self.counts = np.asarray(counts)
@@ -185,10 +223,12 @@ class _Candidates:
                 f"got {self.coords.shape} and {self.scores.shape}"
             )
         people, joints, places = self.scores.shape
+        self.pixels = np.zeros(people) if pixels is None else np.asarray(pixels, np.float64)
         for name, array, shape in (
             ("counts", self.counts, (people, joints)),
             ("sizes", self.sizes, (people,)),
             ("sigmas", self.sigmas, (joints,)),
+            ("pixels", self.pixels, (people,)),
         ):
             if array.shape != shape:
                 raise ValueError(f"{name}: expected {shape}, got {array.shape}")
@@ -201,9 +241,20 @@ class _Candidates:
         for name, lengths in (("sizes", self.sizes), ("sigmas", self.sigmas)):
             if not (np.isfinite(lengths) & (lengths > 0)).all():
                 raise ValueError(f"{name}: expected finite numbers above 0, got {lengths.tolist()}")
+        if not (np.isfinite(self.pixels) & (self.pixels >= 0)).all():
+            raise ValueError(f"pixels: expected finite numbers of at least 0, got {self.pixels.tolist()}")
 
-    def of(self, joint: int) -> tuple[Integers, Floats, Floats]:
-        """All candidates of a joint: their people, points and responses."""
+    def graph(self, joint: int, position: Position) -> _Graph:
+        """Nodes of a joint's candidates, with everybody's connections."""
         present: Any = np.arange(self.scores.shape[2]) < self.counts[:, joint, None]
         owner = np.nonzero(present)[0]
-        return owner, self.coords[:, joint][present], self.scores[:, joint][present]
+        at, response = self.coords[:, joint][present], self.scores[:, joint][present]
+        reaches = np.maximum(self.sizes * self.sigmas[joint], self.pixels)
+        node, centers = joint_nodes(at, response, reaches[owner])
+        weights = np.zeros((len(self.sizes), len(centers)))
+        np.maximum.at(weights, (owner, node), response)
+        places = np.tile(centers, (len(self.sizes), 1, 1))
+        if position == "own":
+            rising = np.argsort(-response, kind="stable")[::-1]  # the last one that is written stays
+            places[owner[rising], node[rising]] = at[rising]
+        return _Graph(weights, places)

@@ -1,11 +1,15 @@
 """CrowdPose's way from boxes to people, on maps that are drawn: whose joint is whose, and who is nobody."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import pyposeops
+from pyposeops.solvers import CrowdPeople, match_joints
+from python_models import crowd_matching
 from python_models.crowd_matching import CrowdMatching
 from python_models.data import COCO_SKELETON, GeneratedCrowds
 from python_models.errors import UserError
@@ -19,8 +23,11 @@ CPU = torch.device("cpu")
 class Drawn(PoseEstimator):
     """An estimator whose heat maps are drawn: in every crop, joints of all people in it, the box's own the highest.
 
-    people: (N, K, 2) in pixels of the image; owners: whose box each of the boxes to come is.
+    people: (N, K, 2) in pixels of the image; owners: whose box each of the boxes to come is; faint: joints that
+    hardly show.
     """
+
+    faint: tuple[int, ...] = ()
 
     def __init__(self, people: Tensor, visibility: Tensor, owners: list[int], encoding: str = "msra") -> None:
         card = ModelCard("pose_resnet18", SIZE, COCO_SKELETON, encoding=encoding)
@@ -43,6 +50,7 @@ class Drawn(PoseEstimator):
                     encoding="udp" if self.card.encoding == "udp" else "unbiased",
                     input_size=SIZE,
                 ).heatmaps[0]
+                drawn[list(self.faint)] *= 0.08
                 own.append(drawn if person == owner else 0.6 * drawn)
             maps.append(torch.stack(own).amax(0))
         return torch.stack(maps)
@@ -91,6 +99,51 @@ def test_a_second_box_around_somebody_gives_nobody_else():
     known = (found.scores[:, None] > 0) & (visibility > 0)
     mean = torch.where(known, distance, 0).sum(-1) / known.sum(-1).clamp_min(1)
     assert mean.argmin(1).sort().values.tolist() == list(range(len(people)))
+
+
+def test_joints_that_nobody_is_given_are_where_the_box_responds_most():
+    image, people, visibility, boxes = crowd(0.3, 1)
+    drawn = Drawn(people, visibility, list(range(len(people))))
+    drawn.faint = (5, 16)
+    (found,) = CrowdMatching(drawn)([image], [boxes])
+    assert not found.scores[:, [5, 16]].any() and (found.scores[:, [6, 11]] > 0).all()
+    error = (found.keypoints - people).norm(dim=-1)[:, [5, 16]] / (boxes[:, 3:4] / SIZE[0])
+    assert error[visibility[:, [5, 16]] > 0].median() < 2.0
+
+
+def test_boxes_that_share_somebody_out_find_him_once():
+    image, people, visibility, boxes = crowd(0.9, 1)
+    thrice = torch.cat(
+        [boxes, *(boxes + torch.tensor([shift, 2.0, 0.0, 0.0, -0.01]) for shift in (-3.0, 3.0))]
+    )
+    owners = list(range(len(people))) * 3
+    (found,) = CrowdMatching(Drawn(people, visibility, owners))([image], [thrice])
+    assert len(found.keypoints) == len(people)
+
+
+def test_peaks_are_refined_by_their_neighbours_alone():
+    _, people, visibility, _ = crowd(0.0, 0)
+    assert CrowdMatching(Drawn(people, visibility, [])).refine == "quarter"
+    assert CrowdMatching(Drawn(people, visibility, [], "udp")).refine == "parabola"
+
+
+@pytest.mark.parametrize(("encoding", "pixel"), [("msra", 4.0), ("udp", 191 / 47)])
+def test_a_pixel_of_the_maps_is_known_in_pixels_of_the_image(
+    encoding: str, pixel: float, monkeypatch: pytest.MonkeyPatch
+):
+    image, people, visibility, _ = crowd(0.0, 0)
+    boxes = torch.tensor([[10.0, 10.0, 30.0, 120.0, 1.0], [10.0, 10.0, 90.0, 60.0, 1.0]])
+    given: dict[str, Any] = {}
+
+    def noted(*found: Any, **options: Any) -> CrowdPeople:
+        given.update(options)
+        return match_joints(*found, **options)
+
+    monkeypatch.setattr(crowd_matching, "match_joints", noted)
+    CrowdMatching(Drawn(people, visibility, [0, 0], encoding))([image], [boxes])
+    widths = torch.tensor([1.25 * 120 * 0.75, 1.25 * 90])  # the side that is longer for the crop decides
+    last = 1.0 if encoding == "udp" else 0.0
+    torch.testing.assert_close(given["pixels"], pixel * widths / (SIZE[1] - last))
 
 
 def test_boxes_without_a_score_lose_to_those_with_one():

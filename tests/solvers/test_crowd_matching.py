@@ -116,6 +116,61 @@ def test_the_second_box_of_a_person_is_left_with_nothing():
     assert (found.keypoints[2] == 0).all()
 
 
+def one_person_in_three_boxes() -> dict[str, Any]:
+    """Each of three boxes responds most at a third of the 12 joints, so that together they share them out."""
+    rng = np.random.default_rng(1)
+    coords = np.tile(rng.uniform(0, 200, (12, 1, 2)), (3, 1, 1, 1))
+    scores = np.full((3, 12, 1), 0.6)
+    for box in range(3):
+        scores[box, box::3] = 0.9
+    scores[1] += 0.05
+    return {
+        "coords": coords, "scores": scores, "counts": np.ones((3, 12), int), "sizes": np.full(3, 100.0),
+        "sigmas": np.full(12, 0.05),
+    }  # fmt: skip
+
+
+def test_who_is_dropped_gives_the_joints_back():
+    problem = one_person_in_three_boxes()
+    shared = match_joints(**problem)
+    assert shared.keep.all() and ((shared.scores > 0).sum(1) == 4).all()
+    found = match_joints(**problem, min_share=0.75)
+    assert found.keep.tolist() == [False, True, False]
+    np.testing.assert_array_equal(found.scores, problem["scores"][..., 0] * found.keep[:, None])
+    np.testing.assert_allclose(found.keypoints[1], problem["coords"][1, :, 0])
+    assert not found.keypoints[[0, 2]].any()
+    assert match_joints(**problem, min_joints=5).keep.sum() == 1
+    assert match_joints(**problem, min_score=0.5).keep.sum() == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 8), st.integers(1, 3), st.floats(0, 1), st.integers(0, 10**6))
+def test_those_who_stay_have_their_share_and_somebody_stays(
+    people: int, places: int, share: float, seed: int
+):
+    rng = np.random.default_rng(seed)
+    coords, scores = rng.uniform(0, 30, (people, 4, places, 2)), rng.uniform(0.1, 1, (people, 4, places))
+    counts = rng.integers(1, places + 1, (people, 4))
+    found = match_joints(
+        coords, scores, counts, sizes=np.full(people, 50.0), sigmas=np.full(4, 0.2), min_share=share
+    )
+    strongest = [
+        sum(scores[n, k, : counts[n, k]].max() for k in range(4)) for n in np.flatnonzero(found.keep)
+    ]
+    left = found.scores[found.keep].sum(1)
+    assert found.keep.any() and (left >= share * np.array(strongest) - 1e-12).all()
+    assert not found.scores[~found.keep].any() and not found.keypoints[~found.keep].any()
+
+
+def test_candidates_within_a_pixel_of_both_heatmaps_are_one_place():
+    coords = np.array([[[[10.0, 10.0]]], [[[13.0, 10.0]]]])
+    scores, counts = np.array([[[0.9]], [[0.3]]]), np.ones((2, 1), int)
+    sizes = {"sizes": [50.0, 50.0], "sigmas": [0.02]}
+    assert match_joints(coords, scores, counts, **sizes).keep.tolist() == [True, True]
+    assert match_joints(coords, scores, counts, **sizes, pixels=[4.0, 2.0]).keep.tolist() == [True, True]
+    assert match_joints(coords, scores, counts, **sizes, pixels=[4.0, 3.0]).keep.tolist() == [True, False]
+
+
 def test_positions_are_the_nodes_or_ones_own():
     coords = np.array([[[[10.0, 10.0]]], [[[12.0, 10.0]]]])
     scores, counts = np.array([[[0.9]], [[0.3]]]), np.ones((2, 1), int)
@@ -126,6 +181,13 @@ def test_positions_are_the_nodes_or_ones_own():
         10.0,
         10.0,
     ]
+
+
+def test_ones_own_place_is_that_of_the_strongest_candidate_in_the_node():
+    coords = np.array([[[[12.0, 10.0], [10.0, 10.0], [11.0, 10.0]]]])
+    for scores, expected in (([0.4, 0.9, 0.5], 10.0), ([0.9, 0.4, 0.5], 12.0), ([0.4, 0.9, 0.9], 10.0)):
+        found = match_joints(coords, [[scores]], np.array([[3]]), sizes=[50.0], sigmas=[0.1], position="own")
+        assert found.keypoints[0, 0].tolist() == [expected, 10.0] and found.scores.tolist() == [[0.9]]
 
 
 def test_nobody_and_nothing():
@@ -154,6 +216,9 @@ def test_nobody_and_nothing():
         ({"sizes": [1.0, 0.0]}, "sizes"),
         ({"sigmas": [0.1, 0.1, np.nan]}, "sigmas"),
         ({"position": "mean"}, "position"),
+        ({"pixels": [1.0]}, "pixels"),
+        ({"pixels": [1.0, -1.0]}, "pixels"),
+        ({"min_share": 1.5}, "min_share"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, Any], words: str):
