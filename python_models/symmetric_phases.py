@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from python_models.data import Batch
+from python_models.errors import UserError
 from python_models.model_card import ModelCard
 from python_models.objectives import Objective
 from python_models.outputs import crop_joints, prediction_of
@@ -23,6 +24,8 @@ from python_models.symmetric_stn import Branches, SymmetricPoseNetwork
 
 @phases_of.register
 def _(network: SymmetricPoseNetwork, card: ModelCard, settings: TrainSettings) -> list[Phase]:
+    if settings.loss.interference_weight:  # the parallel branch's crops do not say who else is in them
+        raise UserError("loss.interference_weight: cannot be learned behind a transformer; use stn_width 0")
     alone = replace(card, stn_width=0)
     epochs = epochs_of(settings, 2)
     step = SymmetricStep(network, alone, settings)

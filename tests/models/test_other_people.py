@@ -253,6 +253,8 @@ def test_what_cannot_be_meant_is_refused(batch, monkeypatch, tmp_path: Path):
             TwoPeople(4),
             None,
         )
+    with pytest.raises(UserError, match=r"loss\.interference_weight: cannot be learned behind a transformer"):
+        train_on(tiny_settings(tmp_path, loss=TRAINED, stn_width=4), TwoPeople(4), None)
     assert not list(tmp_path.iterdir())
 
 
