@@ -39,7 +39,7 @@ def pairwise(
     out: str = "pairwise.json",
     generated_count: int = 1000,
     max_images: int = 2000,
-    strength: float = 1e-3,
+    strength: float = 1.0,
     batch_size: int = 16,
     workers: int = 4,
     accelerator: Accelerator = "auto",
@@ -57,7 +57,8 @@ def pairwise(
         out: JSON file to write.
         generated_count: how many images, where people are generated.
         max_images: at most so many images are looked at, the first of the data.
-        strength: of the examples against the regularisation; 0.001 as published, for tens of thousands of pairs.
+        strength: of the examples against the regularisation, scikit-learn's C. Published with 0.001, which leaves
+            some thousands of pairs of each two parts without a say; features are from 0 to 1.
         batch_size: images per run of the network.
         workers: processes that decode images.
         accelerator: kind of device.
