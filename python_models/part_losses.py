@@ -28,7 +28,7 @@ class PartTargets(NamedTuple):
 
 def part_targets(people: LabelledPeople, grid: PartGrid, size: tuple[int, int]) -> PartTargets:
     """Targets of maps of `size` (rows, columns); a cell at exactly the radius is near. Joints may lie anywhere."""
-    places = grid.places(*size).to(people.keypoints.device)
+    places = grid.places(*size, people.keypoints.device)
     batch, count, joints = people.visibility.shape
     if count == 0:
         nowhere = torch.zeros(batch, joints, *size, dtype=torch.bool, device=places.device)
@@ -83,19 +83,17 @@ def pair_targets(people: LabelledPeople, targets: PartTargets, grid: PartGrid) -
     OFFSET_PX; and (B, K * (K - 1), h, w), 1 where they are known, else 0.
     """
     joints, rows, columns = targets.positive.shape[1:]
-    places = grid.places(rows, columns).to(people.keypoints.device)
+    places = grid.places(rows, columns, people.keypoints.device)
     image = torch.arange(len(people.keypoints), device=places.device)[:, None, None]
+    if people.keypoints.shape[1] == 0 or joints == 1:
+        known = places.new_zeros(len(image), joints * (joints - 1), rows, columns)
+        return known.repeat_interleave(2, dim=1), known
+    others = torch.arange(joints - 1, device=places.device)
     offsets, known = [], []
     for part in range(joints):
-        others = [joint for joint in range(joints) if joint != part]
-        if people.keypoints.shape[1] == 0 or not others:
-            shape = (len(image), len(others), rows, columns)
-            offsets.append(places.new_zeros(shape[0], 2 * shape[1], *shape[2:]))
-            known.append(places.new_zeros(shape))
-            continue
-        owner = targets.people[:, part]
-        vectors = people.keypoints[image, owner][..., others, :] - places[..., None, :]  # (B, h, w, K - 1, 2)
-        labelled = people.visibility[image, owner][..., others] > 0
+        owner, other = targets.people[:, part], others + (others >= part)
+        vectors = people.keypoints[image, owner][..., other, :] - places[..., None, :]  # (B, h, w, K - 1, 2)
+        labelled = people.visibility[image, owner][..., other] > 0
         own = labelled & targets.positive[:, part, ..., None]
         vectors = torch.where(own[..., None], vectors / OFFSET_PX, 0.0)
         offsets.append(vectors.permute(0, 3, 4, 1, 2).flatten(1, 2))
@@ -109,7 +107,7 @@ def counted_cells(
     """1 for cells that count, else 0; (B or 1, 1, rows, columns) in float32."""
     if people.counted is None:
         return torch.ones(1, 1, *size, device=people.keypoints.device)
-    return counted_at(people.counted, grid.places(*size).to(people.counted.device), input_size)[:, None]
+    return counted_at(people.counted, grid.places(*size, people.counted.device), input_size)[:, None]
 
 
 def counted_at(counted: Tensor, places: Tensor, input_size: tuple[int, int]) -> Tensor:

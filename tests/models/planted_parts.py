@@ -58,7 +58,7 @@ def scenes(seed: int, count: int, crowding: float = 0.0) -> Iterator[Scene]:
         yield Scene(people, visibility, drawn(people, CELLS, visibility))
 
 
-def learned_terms(paired: bool, *, count: int = 30) -> PairwiseTerms:
+def learned_terms(paired: bool, *, count: int = 20) -> PairwiseTerms:
     """Terms that are learned from planted crowds."""
     owned: dict[bool, list[OwnedCandidates]] = {True: [], False: []}
     for scene in scenes(1, count):
