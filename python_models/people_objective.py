@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from python_models.centre_losses import centre_loss
 from python_models.data import LabelledPeople, paf_skeleton
 from python_models.errors import UserError
-from python_models.maps import PairedPartMaps, PartAffinityMaps, PartScoreMaps, TaggedMaps
+from python_models.maps import CentreMaps, PairedPartMaps, PartAffinityMaps, PartScoreMaps, TaggedMaps
 from python_models.model_card import ModelCard
 from python_models.part_grid import PartGrid
 from python_models.part_losses import part_loss
@@ -42,6 +43,11 @@ def _(maps: TaggedMaps, people: LabelledPeople, card: ModelCard, tag_weight: flo
     return tagged_loss(maps, people, card.input_size, sigma_cells=card.sigma_px, tag_weight=tag_weight).total
 
 
+@people_loss.register
+def _(maps: CentreMaps, people: LabelledPeople, card: ModelCard, tag_weight: float) -> Tensor:
+    return centre_loss(maps, people, card.input_size).total
+
+
 @people_loss.register(PartScoreMaps)
 @people_loss.register(PairedPartMaps)
 def _(
@@ -56,6 +62,12 @@ def seen_joints(maps: Any, people: LabelledPeople, card: ModelCard) -> Tensor:
     heatmaps = maps.heatmaps[-1]
     places = in_cells(people.keypoints, card.input_size, (heatmaps.shape[-2], heatmaps.shape[-1]))
     return _share_above(heatmaps, 0.5, places, people)
+
+
+@seen_joints.register
+def _(maps: CentreMaps, people: LabelledPeople, card: ModelCard) -> Tensor:
+    cells = people.keypoints / model_info(card.model).stride - 0.5  # the nearest is then the whole part
+    return _share_above(maps.heatmaps[-1], 0.0, cells, people)
 
 
 @seen_joints.register(PartScoreMaps)

@@ -84,4 +84,23 @@ def _tags() -> dict[str, Recipe]:
     }
 
 
-PEOPLE_RECIPES: dict[str, Recipe] = {**_part_affinity_fields(), **_tags()}
+def _centres() -> dict[str, Recipe]:
+    """From the weights of CenterNet's detector there."""
+    zhou = "Zhou et al., Objects as Points, 2019, published code"
+    once = {
+        "model": "centernet_hourglass", "optimizer": "adam", "lr": 2.5e-4, "batch_size": 24, "epochs": 50,
+        "drop_epochs": (40,), "drop_factor": 0.1,
+        "augmentation": _whole_images(
+            scale=0.4, rotation_deg=0.0, translation=0.25, brightness=0.4, tint=0.1, offset=0.1
+        ),
+    }  # fmt: skip
+    thrice = {**once, "epochs": 150, "drop_epochs": (130,)}
+    return {
+        "centernet_hourglass_coco_512x512": Recipe(once, "COCO", "val AP 58.7 (mirrored images too)", zhou),
+        "centernet_hourglass_3x_coco_512x512": Recipe(
+            thrice, "COCO", "val AP 64.0 (mirrored images too)", zhou
+        ),
+    }
+
+
+PEOPLE_RECIPES: dict[str, Recipe] = {**_part_affinity_fields(), **_tags(), **_centres()}

@@ -19,6 +19,7 @@ class PeopleOfImage(NamedTuple):
 
     keypoints: torch.Tensor  # (N, K, 2) in image pixels
     visibility: torch.Tensor  # (N, K)
+    boxes: torch.Tensor  # (N, 4) xywh in image pixels
 
 
 class ImagePeople(PoseDataset):
@@ -61,11 +62,12 @@ class ImagePeople(PoseDataset):
         own = [self.dataset.records[member] for member in self.members[index]]
         keypoints = torch.from_numpy(np.stack([record.keypoints for record in own]))
         visibility = torch.from_numpy(np.stack([record.visibility for record in own]))
+        boxes = torch.from_numpy(np.stack([record.box_xywh for record in own])).float()
         if not self._makes_neck:
-            return PeopleOfImage(keypoints, visibility)
+            return PeopleOfImage(keypoints, visibility, boxes)
         triples = torch.cat([keypoints, visibility[..., None]], dim=-1)
         made = openpose_of_coco_17(triples, OPENPOSE_COCO_18)
-        return PeopleOfImage(made[..., :2], made[..., 2])
+        return PeopleOfImage(made[..., :2], made[..., 2], boxes)
 
     def ignored(self, index: int) -> list[Region]:
         """Where image `index` shows people who are not labelled."""

@@ -14,6 +14,9 @@ class LabelledPeople(NamedTuple):
     keypoints: Tensor  # (B, N, K, 2), (x, y) in image pixels, centre of the first pixel 0.0
     visibility: Tensor  # (B, N, K), 0 where a joint is not labelled, and for places without a person
     counted: Tensor | None = None  # (B, H, W), bool or floating: 1 where all is labelled; None: everywhere
+    # (B, N, 4), x, y, width and height in image pixels, reaching beyond the image where people do; all 0 for places
+    # without a person; None: not known
+    boxes: Tensor | None = None
 
 
 class PeopleBatch(NamedTuple):
@@ -26,6 +29,5 @@ class PeopleBatch(NamedTuple):
 
     def tensors(self) -> Iterator[Tensor]:
         """All that it holds."""
-        yield from (self.images, *self.people[:2], self.affines, self.indices)
-        if self.people.counted is not None:
-            yield self.people.counted
+        people = (tensor for tensor in self.people if tensor is not None)
+        yield from (self.images, *people, self.affines, self.indices)

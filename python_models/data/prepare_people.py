@@ -82,7 +82,9 @@ class PeoplePreparer:
             rotation_deg=None if draw is None else draw.rotation_deg,
             flip=None if draw is None else draw.flip,
         )
-        keypoints, visibility = self._people(packed.indices, affines, None if draw is None else draw.flip)
+        keypoints, visibility, placed = self._people(
+            packed.indices, affines, None if draw is None else draw.flip
+        )
         counted = self._counted(packed, affines)
         on_device = packed.to(self.device)
         colours = {} if draw is None else {"gain": self._up(draw.gain), "bias": self._up(draw.bias)}
@@ -96,7 +98,10 @@ class PeoplePreparer:
             **self._options,
         )
         labelled = LabelledPeople(
-            self._up(keypoints), self._up(visibility), None if counted is None else self._up(counted)
+            self._up(keypoints),
+            self._up(visibility),
+            None if counted is None else self._up(counted),
+            self._up(placed),
         )
         return PeopleBatch(
             images, labelled, self._up(affines), torch.tensor(packed.indices, dtype=torch.int64)
@@ -111,22 +116,24 @@ class PeoplePreparer:
 
     def _people(
         self, indices: Sequence[int], affines: torch.Tensor, flip: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keypoints (B, N, K, 2) and visibility (B, N, K) in pixels of the input."""
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Keypoints (B, N, K, 2), visibility (B, N, K) and boxes (B, N, 4) in pixels of the input."""
         everybody = [self.dataset.people(index) for index in indices]
         most = max((len(own.keypoints) for own in everybody), default=0)
         joints = self.dataset.skeleton.num_joints
         keypoints = torch.zeros(len(everybody), most, joints, 2)
         visibility = torch.zeros(len(everybody), most, joints)
+        boxes = torch.zeros(len(everybody), most, 4)
         for image, own in enumerate(everybody):
             count = len(own.keypoints)
             keypoints[image, :count], visibility[image, :count] = own.keypoints, own.visibility
+            boxes[image, :count] = moved_boxes(own.boxes, affines[image])
         flat = pyposeops.transform_keypoints(keypoints.flatten(1, 2), affines)
         keypoints = flat.unflatten(1, (most, joints)) if most else keypoints
         if flip is not None and flip.any():
             order = list(self.dataset.skeleton.flip_order)
             keypoints[flip], visibility[flip] = keypoints[flip][:, :, order], visibility[flip][:, :, order]
-        return keypoints, labelled_inside(keypoints, visibility, self.size)
+        return keypoints, labelled_inside(keypoints, visibility, self.size), boxes
 
     def _counted(self, packed: PackedSamples, affines: torch.Tensor) -> torch.Tensor | None:
         """What counts, (B, h / 4, w / 4); None where everything does."""
@@ -149,3 +156,12 @@ class PeoplePreparer:
 
     def _up(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self.device, non_blocking=True)
+
+
+def moved_boxes(boxes: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
+    """The upright boxes (N, 4) xywh around what an affine map (2, 3) makes of boxes (N, 4) xywh."""
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    x, y = torch.stack([low, high], dim=-1).unbind(1)
+    corners = torch.stack([x[:, [0, 1, 0, 1]], y[:, [0, 0, 1, 1]]], dim=-1)  # (N, 4, 2)
+    moved = corners @ affine[:, :2].T + affine[:, 2]
+    return torch.cat([moved.amin(1), moved.amax(1) - moved.amin(1)], dim=-1)

@@ -126,6 +126,18 @@ WILD = Augmentation(
 
 
 @pytest.mark.parametrize("augmentation", [None, STILL, WILD])
+def test_boxes_go_where_the_people_go(augmentation: Augmentation | None):
+    """Four pixels around the joints, in the image; upright around what becomes of their corners."""
+    batch, records = prepared(12, augmentation), TwoPeople(12).records
+    for image, (affine, boxes) in enumerate(zip(batch.affines, batch.people.boxes, strict=True)):
+        for record, box in zip(records[2 * image : 2 * image + 2], boxes.tolist(), strict=True):
+            low, high = record.keypoints.min(0) - 4, record.keypoints.max(0) + 4
+            corners = [affine.numpy() @ (x, y, 1) for x in (low[0], high[0]) for y in (low[1], high[1])]
+            wanted = [*np.min(corners, axis=0), *np.ptp(corners, axis=0)]
+            np.testing.assert_allclose(box, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("augmentation", [None, STILL, WILD])
 def test_joints_lie_on_their_dots_whatever_is_drawn(augmentation: Augmentation | None):
     batch = prepared(12, augmentation)
     assert batch.images.shape == (12, 3, 64, 128) and batch.people.counted is None
@@ -178,7 +190,7 @@ def test_images_differ_in_how_many_people_they_show():
     counts = [len(own) for own in crowds.members]
     assert batch.people.keypoints.shape == (6, max(counts), 17, 2)
     assert [int((own.sum(1) > 0).sum()) for own in batch.people.visibility] == counts
-    assert sum(1 for _ in batch.tensors()) == 5
+    assert sum(1 for _ in batch.tensors()) == 6
 
 
 def test_mirrors_need_partners_and_draws_a_generator():

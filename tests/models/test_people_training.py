@@ -22,7 +22,7 @@ from python_models.data import (
 )
 from python_models.errors import UserError
 from python_models.evaluate import evaluate
-from python_models.maps import CentreMaps
+from python_models.maps import CompositeFields
 from python_models.model_card import default_card, load_model
 from python_models.objectives import LossSettings
 from python_models.people_objective import people_loss, seen_joints
@@ -155,9 +155,9 @@ def test_seen_joints_are_those_above_one_half_in_their_place():
 
 
 def test_what_is_not_trained_is_told_at_the_first_step(tmp_path: Path):
-    nothing = CentreMaps([], [], [], [], [], [])
-    with pytest.raises(UserError, match="model centernet_res18: there is no loss for its maps here"):
-        people_loss(nothing, None, default_card("centernet_res18"), 1.0)
+    nothing = CompositeFields([], [])
+    with pytest.raises(UserError, match="model pifpaf_resnet50: there is no loss for its maps here"):
+        people_loss(nothing, None, default_card("pifpaf_resnet50"), 1.0)
     settings = crowd_settings(tmp_path, "pose_ae_hourglass4", loss=LossSettings(hardest_joints=2))
     with pytest.raises(UserError, match="loss: pose_ae_hourglass4 has a loss of its own"):
         train_on(settings, TwoPeople(4), None)

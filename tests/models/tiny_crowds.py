@@ -18,6 +18,7 @@ OPTIONS = {
     "lightweight_openpose": {"width": 8},
     "pose_ae_hourglass4": {"stacks": 1, "features": 16, "increase": 4},
     "higherhrnet_w32": {"width": 8, "blocks": 1, "exchanges": [1, 1, 1]},
+    "centernet_res18": {"width": 8, "blocks": [1, 1, 1, 1], "channels": 16, "hidden": 16},
     "deepcut_vgg16": {"width": 8, "hidden": 32, "dropout": 0.0},
 }
 
