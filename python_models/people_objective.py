@@ -6,11 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pyposeops.skeletons import POSENET_EDGES
 from python_models.centre_losses import centre_loss
-from python_models.data import LabelledPeople, paf_skeleton
+from python_models.data import COCO_SKELETON, LabelledPeople, paf_skeleton
 from python_models.errors import UserError
-from python_models.maps import CentreMaps, PairedPartMaps, PartAffinityMaps, PartScoreMaps, TaggedMaps
+from python_models.maps import (
+    CentreMaps,
+    PairedPartMaps,
+    PartAffinityMaps,
+    PartOffsetMaps,
+    PartScoreMaps,
+    TaggedMaps,
+)
 from python_models.model_card import ModelCard
+from python_models.offset_losses import offset_loss
 from python_models.part_grid import PartGrid
 from python_models.part_losses import part_loss
 from python_models.people_losses import Drawing, in_cells, part_affinity_loss, tagged_loss
@@ -48,6 +57,14 @@ def _(maps: CentreMaps, people: LabelledPeople, card: ModelCard, tag_weight: flo
     return centre_loss(maps, people, card.input_size).total
 
 
+@people_loss.register
+def _(maps: PartOffsetMaps, people: LabelledPeople, card: ModelCard, tag_weight: float) -> Tensor:
+    if card.skeleton.joint_names != COCO_SKELETON.joint_names:
+        names = ", ".join(card.skeleton.joint_names)
+        raise UserError(f"joints: {card.model} has a tree of COCO's 17 joints, got {names}")
+    return offset_loss(maps, people, PartGrid.of(card), card.input_size, POSENET_EDGES).total
+
+
 @people_loss.register(PartScoreMaps)
 @people_loss.register(PairedPartMaps)
 def _(
@@ -68,6 +85,12 @@ def seen_joints(maps: Any, people: LabelledPeople, card: ModelCard) -> Tensor:
 def _(maps: CentreMaps, people: LabelledPeople, card: ModelCard) -> Tensor:
     cells = people.keypoints / model_info(card.model).stride - 0.5  # the nearest is then the whole part
     return _share_above(maps.heatmaps[-1], 0.0, cells, people)
+
+
+@seen_joints.register
+def _(maps: PartOffsetMaps, people: LabelledPeople, card: ModelCard) -> Tensor:
+    grid = PartGrid.of(card)
+    return _share_above(maps.heatmaps[-1], 0.0, (people.keypoints - grid.first_px) / grid.stride_px, people)
 
 
 @seen_joints.register(PartScoreMaps)
