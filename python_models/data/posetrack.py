@@ -13,6 +13,7 @@ from python_models.data.annotation_file import AnnotationError, AnnotationFile
 from python_models.data.coco import check_joints, choose_category, keypoint_triples
 from python_models.data.published import PublishedDataset, joint_person
 from python_models.data.records import AREA_OF_BOX, PersonRecord
+from python_models.data.regions import Region
 from python_models.data.skeletons import POSETRACK_SKELETON
 from python_models.progress import progress_bar
 
@@ -30,7 +31,8 @@ class PoseTrack18(PublishedDataset):
 
     Frames that are not labelled (`is_labeled`) are skipped. The files give visibility 1 to every labelled joint, seen
     or not; here it is 2. A person without a box gets that of the joints. `head_size` is 0.6 of the diagonal of
-    `bbox_head`. `annotation_id` counts the people. `to_coco` has every labelled frame with its ignore regions.
+    `bbox_head`. `annotation_id` counts the people. `to_coco` has every labelled frame with its ignore regions, which
+    are `ignored`: training on whole images does not count them.
     Pixels are counted as here.
 
     Source: Andriluka et al., PoseTrack: A Benchmark for Human Pose Estimation and Tracking, CVPR 2018.
@@ -42,6 +44,7 @@ class PoseTrack18(PublishedDataset):
         videos = _videos(Path(path), split)
         root = Path(images) if images is not None else _root(Path(path))
         self._frames: list[dict[str, Any]] = []
+        self.ignored: dict[int, list[Region]] = {}
         people: list[PersonRecord] = []
         seen: set[int] = set()
         with progress_bar(
@@ -52,6 +55,7 @@ class PoseTrack18(PublishedDataset):
                 check_joints(file, choose_category(file), self.skeleton)
                 frames = _labelled_frames(file, seen)
                 self._frames.extend(dict(frame) for frame in frames.values() if frame is not None)
+                self.ignored.update(_ignored(file, frames))
                 people.extend(_people(file, frames, root, len(people)))
                 bar.update()
         where = videos[0].parent if len(videos) > 1 else videos[0]
@@ -96,6 +100,29 @@ def _labelled_frames(file: AnnotationFile, seen: set[int]) -> dict[int, Mapping[
         frames[identity] = entry if entry.get("is_labeled", True) else None
         seen.add(identity)
     return frames
+
+
+def _ignored(file: AnnotationFile, frames: Mapping[int, Mapping[str, Any] | None]) -> dict[int, list[Region]]:
+    """The ignore regions of labelled frames by their ids; a single outline may stand without the list around it."""
+    found = {}
+    for identity, frame in frames.items():
+        where = f"images (id {identity})"
+        across, down = (_rings(file, frame or {}, f"ignore_regions_{axis}", where) for axis in "xy")
+        if [len(x) for x in across] != [len(y) for y in down]:
+            raise file.fault(where, "ignore_regions_x and ignore_regions_y differ in length")
+        outlines = [np.stack(ring, axis=1) for ring in zip(across, down, strict=True) if len(ring[0]) > 2]
+        if outlines:
+            found[identity] = [Region.around(outline) for outline in outlines]
+    return found
+
+
+def _rings(file: AnnotationFile, frame: Mapping[str, Any], key: str, where: str) -> list[np.ndarray]:
+    rings = frame.get(key) or []
+    if not isinstance(rings, list):
+        raise file.fault(where, f"field {key!r}: expected a list, got {rings!r}")
+    if rings and not isinstance(rings[0], list):
+        rings = [rings]
+    return [file.numbers({key: ring}, key, len(ring), where) for ring in rings]
 
 
 def _people(

@@ -39,6 +39,12 @@ class Region:
             return cls(box, tuple(np.asarray(part, np.float64).reshape(-1, 2) for part in mask))
         return cls(box)
 
+    @classmethod
+    def around(cls, outline: np.ndarray) -> Region:
+        """The region inside of an outline (M, 2)."""
+        low, high = outline.min(0), outline.max(0)
+        return cls(np.concatenate([low, high - low]), (outline.astype(np.float64),))
+
     def paint(self, mask: np.ndarray) -> None:
         """Set the region's pixels of a uint8 (H, W) mask to 1."""
         if self.runs and sum(self.runs) == mask.size:

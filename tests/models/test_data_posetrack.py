@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyposeops.metrics import COCOeval
-from python_models.data import POSETRACK_SKELETON, AnnotationError, CocoKeypoints, PoseTrack18
+from python_models.data import POSETRACK_SKELETON, AnnotationError, CocoKeypoints, ImagePeople, PoseTrack18
 from python_models.sources import open_evaluation_data, open_training_data, open_validation_data
 from tests.models.published_files import coco_content, coco_person, write_images, write_json
 
@@ -68,6 +68,24 @@ def test_labels_keep_ignore_regions_tracks_and_frames_without_people(tmp_path):
     scoring.evaluate()
     scoring.accumulate()
     assert scoring.figures()["AP"] == pytest.approx(1.0)
+
+
+def test_ignore_regions_are_not_counted_in_whole_images(tmp_path):
+    outline = {"ignore_regions_x": [[10, 20, 20, 10], [1, 2]], "ignore_regions_y": [[30, 30, 50, 50], [1, 2]]}
+    frames = [frame(1, 0, **outline), frame(1, 1, ignore_regions_x=[0, 9, 9], ignore_regions_y=[0, 0, 9])]
+    frames.append(frame(1, 2, ignore_regions_x=[], ignore_regions_y=[]))
+    write_video(tmp_path, frames, [person(own, 5) for own in frames])
+    data = ImagePeople(PoseTrack18(tmp_path, split="val"))
+    assert [len(data.ignored(index)) for index in range(3)] == [1, 1, 0]
+    mask = np.zeros((60, 50), np.uint8)
+    data.ignored(0)[0].paint(mask)
+    assert mask.sum() == 11 * 21 and mask[30:51, 10:21].all()
+    np.testing.assert_array_equal(data.ignored(1)[0].box_xywh, [0, 0, 9, 9])
+    other = tmp_path / "other"
+    broken = frame(1, 0, ignore_regions_x=[[1, 2, 3]], ignore_regions_y=[[1, 2]])
+    write_video(other, [broken], [person(broken, 1)])
+    with pytest.raises(AnnotationError, match="ignore_regions_x and ignore_regions_y differ in length"):
+        PoseTrack18(other, split="val")
 
 
 def test_person_without_box_gets_that_of_the_joints(tmp_path):
