@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,14 +12,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import environment
+from benchmarks import environment, trainings
 from benchmarks.claims import measure, page
 from benchmarks.claims.claims import CLAIMS, Claim, Subject
 from benchmarks.claims.runs import BUDGETS, RUNS, Budget
 from python_models.errors import UserError
 from python_models.files import save_json
 from python_models.sources import open_evaluation_data, open_training_data
-from python_models.training_state import LAST
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 Measured = tuple[str, str, int | None]
@@ -68,31 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(budget: Budget, data: str, folder: Path, names: Sequence[str]) -> int:
-    """The exit code of the first training that fails, else 0; a stopped one goes on where it was."""
-    for name in names:
-        out = folder / name
-        if finished(out):
-            print(f"{name}: there already, in {out}")
-            continue
-        arguments = RUNS[name].arguments(budget, data, out)
-        if (out / LAST).exists():
-            arguments = ["train", "--resume", str(out)]
-        print(f"{name}: python -m python_models {' '.join(arguments)}", flush=True)
-        code = subprocess.run([sys.executable, "-m", "python_models", *arguments]).returncode
-        if code:
-            return code
-    return 0
-
-
-def finished(run: Path) -> bool:
-    """Whether the last of its epochs stands in its history."""
-    settings, history = run / "settings.json", run / "history.csv"
-    if not (settings.exists() and history.exists()):
-        return False
-    with history.open(newline="") as file:
-        epochs = [int(row["epoch"]) for row in csv.DictReader(file)]
-    wanted = json.loads(settings.read_text())
-    return max(epochs, default=0) >= (sum(wanted.get("phase_epochs") or ()) or wanted["epochs"])
+    """The exit code of the first training that fails, else 0."""
+    return trainings.train(
+        {folder / name: RUNS[name].arguments(budget, data, folder / name) for name in names}
+    )
 
 
 def results(budget: Budget, data: str, folder: Path, only: Sequence[str] | None) -> dict[str, Any]:
@@ -134,7 +110,7 @@ def people(data: str) -> dict[str, int]:
 
 
 def _there(subject: Subject, folder: Path, only: Sequence[str] | None) -> bool:
-    return finished(folder / subject.run) and (only is None or subject.run in only)
+    return trainings.finished(folder / subject.run) and (only is None or subject.run in only)
 
 
 def key_of(subject: Subject) -> Measured:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.claims.claims import THRESHOLDS
+from benchmarks.shell import shell
 
 HEADER = """# What the literature claims, tried
 
@@ -84,11 +85,11 @@ def _claim(claim: dict[str, Any]) -> str:
 def _commands(content: dict[str, Any]) -> str:
     shared = _shared(list(content["commands"].values()))
     lines = ["### Commands", "", "Every run has these options, and those of its row:", ""]
-    lines += [f"    python -m python_models train {_shell(shared)}", ""]
+    lines += [f"    python -m python_models train {shell(shared)}", ""]
     lines += ["| run | options |", "|---|---|"]
     for name, arguments in content["commands"].items():
         own = [part for pair in _pairs(arguments) if pair not in _pairs(shared) for part in pair]
-        lines.append(f"| `{name}` | `{_shell(own)}` |")
+        lines.append(f"| `{name}` | `{shell(own)}` |")
     return "\n".join([*lines, ""])
 
 
@@ -100,7 +101,3 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
 def _shared(commands: Sequence[Sequence[str]]) -> list[str]:
     first, *rest = commands
     return [part for pair in _pairs(first) if all(pair in _pairs(other) for other in rest) for part in pair]
-
-
-def _shell(arguments: Sequence[str]) -> str:
-    return " ".join(f"'{part}'" if set(part) & set(' {[*"') else part for part in arguments)

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from benchmarks.claims import measure, page
-from benchmarks.claims.__main__ import PAGE, RESULTS, finished, main
+from benchmarks.claims.__main__ import PAGE, RESULTS, main
 from benchmarks.claims.claims import CLAIMS, THRESHOLDS
 from benchmarks.claims.measure import Distances
 from benchmarks.claims.runs import BUDGETS, RUNS
+from benchmarks.trainings import finished
 from python_models.__main__ import build_parser, normalise
 from python_models.settings import TrainSettings
 from python_models.zoo import create_model

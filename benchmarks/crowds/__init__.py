@@ -1,0 +1,1 @@
+"""Multi-person systems compared on generated crowds."""
