@@ -83,7 +83,7 @@ _POSE_NMS = Row("one person in each box, pose NMS", "person", "alphapose")
 TABLES = (
     Table(
         "Boxes that are off",
-        "Fang et al., RMPE, ICCV 2017, sections 4.3 and 4.4",
+        "Fang et al., RMPE, ICCV 2017",
         (
             _PLAIN,
             _POSE_NMS,
@@ -96,14 +96,14 @@ TABLES = (
         _QUALITIES,
         (
             Comparison("RMPE as a whole helps where boxes are bad.", 5, 0, 2),
-            Comparison("The pose NMS does, with the same network.", 1, 0, 2),
-            Comparison("Proposals in training do.", 3, 1, 2),
-            Comparison("The symmetric transformer does, trained on the same boxes.", 5, 3, 2),
+            Comparison("The pose NMS helps there, with the same network.", 1, 0, 2),
+            Comparison("Training on such boxes (proposals) helps there, with the pose NMS.", 3, 1, 2),
+            Comparison("The symmetric transformer helps there beyond training on such boxes.", 5, 3, 2),
         ),
     ),
     Table(
         "Crowds",
-        "Li et al., CrowdPose, CVPR 2019, section 5",
+        "Li et al., CrowdPose, CVPR 2019",
         (
             _PLAIN,
             _POSE_NMS,
@@ -115,9 +115,11 @@ TABLES = (
         _DENSITIES,
         (
             Comparison("CrowdPose as a whole loses less from crowding 0 to 0.9 than pose NMS.", 4, 1, 3, 0),
-            Comparison("Matching does, with the same network (joint-candidate loss).", 4, 3, 3, 0),
-            Comparison("Matching finds people better than pose NMS in the densest crowds.", 4, 3, 3),
-            Comparison("The joint-candidate loss helps there, with matching.", 4, 2, 3),
+            Comparison(
+                "Matching loses less than pose NMS, with the same network (joint-candidate loss).", 4, 3, 3, 0
+            ),
+            Comparison("Matching beats pose NMS in the densest crowds, with the same network.", 4, 3, 3),
+            Comparison("The joint-candidate loss helps in the densest crowds, with matching.", 4, 2, 3),
             Comparison("The joint-candidate loss helps where people stand apart, with matching.", 4, 2, 0),
         ),
     ),
