@@ -25,7 +25,7 @@ _LEAST_VARIANCE = 1e-6
 
 
 class Offsets(NamedTuple):
-    """The people of a data set whom a detector has found."""
+    """N boxes of a detector, each with the person whose it is."""
 
     sides: Floats  # (N, 4): left, top, right, bottom beside the true box, in units of its width and height
     records: list[int]  # (N,)
@@ -60,16 +60,23 @@ def proposals(
     if not 0 < min_overlap <= 1:
         raise UserError(f"min_overlap: expected above 0, to 1, got {min_overlap}")
     check_output_file("out", out)
+    if atoms > 1 or components > 1:
+        _sklearn("mixture")  # or say that it is absent before much is read
     dataset = open_training_data(data, images=images, count=generated_count)
     found = matched_offsets(dataset, boxes_by_image(Path(boxes)), min_overlap)
-    content = {"kind": FILE_KIND, "joint_names": list(dataset.skeleton.joint_names)}
+    content: dict[str, Any] = {"kind": FILE_KIND, "joint_names": list(dataset.skeleton.joint_names)}
     content["atoms"] = fit(dataset, found, atoms, components)
-    content["people"] = len(found.sides)
+    content["boxes"] = len(found.sides)
     save_json(out, content)
     mean, spread = found.sides.mean(0), found.sides.std(0)
-    print(f"{len(found.sides)} of {len(dataset)} people found; sides off, in units of the box:")
+    people = len(set(found.records))
+    print(
+        f"{len(found.sides)} boxes of {people} of {len(dataset)} people; sides off, in units of the true box:"
+    )
     for name, own, deviation in zip(("left", "top", "right", "bottom"), mean, spread, strict=True):
         print(f"  {name:<6} {own:+.4f} +- {deviation:.4f}")
+    if len(content["atoms"]) < atoms:
+        print(f"{atoms - len(content['atoms'])} of {atoms} atomic poses were too rare and are left out")
     print(f"written: {out}")
     return content
 
@@ -86,11 +93,10 @@ def matched_offsets(dataset: PoseDataset, boxes: dict[int, torch.Tensor], min_ov
         true = np.stack([dataset.records[member].box_xywh for member in members]).astype(np.float64)
         given = boxes[image_id][:, :4].double().numpy()
         shared = box_iou(given, true)
-        own = shared.argmax(1)
         kept = shared.max(1) >= min_overlap
-        extents = np.tile(true[own, 2:], 2)
-        sides.append(((_corners(given) - _corners(true)[own]) / extents)[kept])
-        records += [members[person] for person in own[kept]]
+        own = shared.argmax(1)[kept]
+        sides.append((_corners(given[kept]) - _corners(true[own])) / np.tile(true[own, 2:], 2))
+        records += [members[person] for person in own]
     return Offsets(np.concatenate(sides), records)
 
 

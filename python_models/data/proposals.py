@@ -24,7 +24,7 @@ FILE_KIND = "pyposeops proposals"
 # Left, top, right and bottom side of a box: where they are beside those of the true box, in units of its width and
 # height; mean and standard deviation.
 _SIDES = ((-0.0142, 0.1158), (0.0043, 0.0680), (0.0154, 0.1337), (-0.0013, 0.0711))
-# So often a box shows a part of the person, which is as much smaller as it is rare: 0.85 to 1 of each side.
+# Of a number drawn from 0 to 1: above this the box is a random part of the true one, that number wide and high.
 _PATCH_FROM = 0.85
 # People with more joints are cut to a quarter or a half of the box, each of the eight with this probability.
 _CUT_ABOVE_JOINTS, _CUT_PROBABILITY = 13, 0.04
@@ -75,7 +75,10 @@ class Proposals(ABC):
 
 
 class PublishedProposals(Proposals):
-    """One Gaussian for each side, whatever the pose; and now and then a part of the person, as in the public code."""
+    """One Gaussian for each side, whatever the pose; and now and then a part of the person, as in the public code.
+
+    Unlike there, boxes may reach over the edge of the image.
+    """
 
     def sides(
         self, boxes: Tensor, keypoints: Tensor, visibility: Tensor, generator: torch.Generator
@@ -172,7 +175,8 @@ def open_proposals(name: str, joint_names: tuple[str, ...]) -> Proposals | None:
         content = json.loads(Path(name).read_text())
         if content["kind"] != FILE_KIND:
             raise ValueError(f"kind {content['kind']!r}")
-        learned = LearnedProposals([atom_of(own) for own in content["atoms"]], content["joint_names"])
+        learned = LearnedProposals([atom_of(own) for own in content["atoms"]], list(content["joint_names"]))
+        _check_atoms(learned)
     except OSError as error:
         raise UserError(
             f"augmentation.proposals: expected none, published or a file, got {name!r} ({error.strerror})"
@@ -189,13 +193,29 @@ def open_proposals(name: str, joint_names: tuple[str, ...]) -> Proposals | None:
     return learned
 
 
+def _check_atoms(learned: LearnedProposals) -> None:
+    """Raise ValueError where nothing, or no box, could be drawn."""
+    if not learned.atoms:
+        raise ValueError("no atoms")
+    for number, (pose, share, weights, means, factors) in enumerate(learned.atoms):
+        if len(pose) != len(learned.joint_names) or not len(weights) == len(means) == len(factors) > 0:
+            raise ValueError(f"atom {number}: sizes of its lists differ")
+        if not all(own.isfinite().all() for own in (pose, weights, means, factors)):
+            raise ValueError(f"atom {number}: not all numbers are finite")
+        if not (share > 0 and (weights >= 0).all() and weights.sum() > 0):
+            raise ValueError(f"atom {number}: share and weights are to be above 0")
+
+
 def atom_of(content: dict[str, Any]) -> AtomicPose:
     """As the command writes it."""
-    covariances = np.asarray(content["covariances"], np.float64).reshape(-1, 4, 4)
-    return AtomicPose(
-        torch.tensor(content["pose"]).reshape(-1, 2),
-        float(content["share"]),
-        torch.tensor(content["weights"]),
-        torch.tensor(content["means"]).reshape(-1, 4),
-        torch.from_numpy(np.linalg.cholesky(covariances)).float(),
+    pose, weights, means, covariances = (
+        np.asarray(content[name], np.float64).reshape(shape)
+        for name, shape in (
+            ("pose", (-1, 2)),
+            ("weights", -1),
+            ("means", (-1, 4)),
+            ("covariances", (-1, 4, 4)),
+        )
     )
+    tensors = (torch.from_numpy(own).float() for own in (weights, means, np.linalg.cholesky(covariances)))
+    return AtomicPose(torch.from_numpy(pose).float(), float(content["share"]), *tensors)

@@ -1,6 +1,8 @@
 """RMPE's proposals: boxes as drawn from what is planted, learned from a detector's, and used in training."""
 
 import json
+import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,6 +214,27 @@ def test_boxes_go_to_whom_they_overlap_most_and_strangers_are_left_out():
     assert found.records == [0, 0]
 
 
+def test_true_boxes_without_extent_are_nobodys():
+    people = Standing(2)
+    people.records = [replace(own, image_id=1) for own in people.records]
+    people.records[0].box_xywh[2:] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = matched_offsets(
+            people, {1: torch.tensor([[50.0, 40, 60, 120, 1], [500, 40, 60, 120, 1]])}, 0.5
+        )
+    assert found.records == [1] and not found.sides.any()
+
+
+def test_learned_boxes_are_drawn_by_the_seed_and_always_have_an_extent():
+    wild = {"pose": np.zeros((17, 2)), "share": 1, "weights": [1], "means": [[0, 0, 0, 0]]}
+    learned = LearnedProposals([atom_of({**wild, "covariances": [np.eye(4)]})], list(NAMES))
+    first, second = (draw(learned, 5000, seed=3)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, draw(learned, 5000, seed=4)[0])
+    assert (first[:, 2:] >= 0.1 * BOX[:, 2:] - 1e-4).all() and first.isfinite().all()
+
+
 def test_torso_poses_have_one_size_and_place():
     keypoints = torch.rand(3, 17, 2) * 50
     visibility = torch.full((3, 17), 2.0)
@@ -245,9 +268,6 @@ def test_training_sees_such_boxes():
 
 
 def test_the_command_learns_and_training_reads_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    crowds = GeneratedCrowds(
-        0, 12, 0.2
-    )  # those that the data `crowds:0.2` train on begin with them or others
     file, boxes = tmp_path / "p.json", tmp_path / "boxes.json"
     crowds = open_training_data("crowds:0.2", images=None, count=12)
     rng = np.random.default_rng(0)
@@ -260,12 +280,12 @@ def test_the_command_learns_and_training_reads_its_file(tmp_path: Path, capsys: 
         }
         for own in crowds.records
     ]
-    boxes.write_text(json.dumps(results))
+    boxes.write_text(json.dumps(results * 2))  # everybody is found twice
     command = ["proposals", "--data", "crowds:0.2", "--boxes", str(boxes), "--out", str(file)]
     assert main([*command, "--generated_count", "12"]) == 0
-    assert f"of {len(crowds)} people found" in capsys.readouterr().out
-    learned = open_proposals(str(file), NAMES)
-    assert isinstance(learned, LearnedProposals) and json.loads(file.read_text())["people"] > 30
+    learned, count = open_proposals(str(file), NAMES), json.loads(file.read_text())["boxes"]
+    assert isinstance(learned, LearnedProposals) and 30 < count // 2 <= len(crowds)
+    assert f"{count} boxes of {count // 2} of {len(crowds)} people" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -286,6 +306,40 @@ def test_what_cannot_be_learned_is_said(changes: dict[str, Any], message: str, t
     assert not (tmp_path / "p.json").exists()
 
 
+def test_without_scikit_learn_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "sklearn.mixture", None)
+    with pytest.raises(UserError, match=r"needs scikit-learn: pip install 'pyposeops\[fit\]'"):
+        learn(data="absent", boxes="absent.json", out=str(tmp_path / "p.json"), atoms=2)
+
+
+GAUSSIAN = {"pose": [[0.0, 0.0]] * 17, "share": 1.0, "weights": [1.0], "means": [[0.0] * 4]}
+GAUSSIAN["covariances"] = [np.eye(4).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (None, "no atoms"),
+        ({"pose": [[0.0, 0.0]] * 16}, "atom 0: sizes"),
+        ({"weights": [0.5, 0.5]}, "atom 0: sizes"),
+        ({"weights": [], "means": [], "covariances": []}, "atom 0: sizes"),
+        ({"means": [[0.0, 0.0, float("nan"), 0.0]]}, "atom 0: not all"),
+        ({"weights": [0.0]}, "atom 0: share and weights"),
+        ({"share": float("nan")}, "atom 0: share and weights"),
+        ({"covariances": [np.diag([1.0, 1, 1, -1]).tolist()]}, "LinAlgError"),
+        ({"means": [[0.0, 0.0]]}, "ValueError"),
+    ],
+)
+def test_files_from_which_no_box_can_be_drawn_are_refused(
+    changes: dict[str, Any] | None, message: str, tmp_path: Path
+):
+    file = tmp_path / "file.json"
+    atoms = [] if changes is None else [{**GAUSSIAN, **changes}]
+    file.write_text(json.dumps({"kind": "pyposeops proposals", "joint_names": list(NAMES), "atoms": atoms}))
+    with pytest.raises(UserError, match=f"not written by the command proposals .*{message}"):
+        open_proposals(str(file), NAMES)
+
+
 def test_files_of_other_kinds_and_joints_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="expected none, published or a file, got 'nine'"):
         open_proposals("nine", NAMES)
@@ -294,9 +348,8 @@ def test_files_of_other_kinds_and_joints_are_refused(tmp_path: Path):
         file.write_text(content)
         with pytest.raises(UserError, match="not written by the command proposals"):
             open_proposals(str(file), NAMES)
-    atom = {"pose": [[0.0, 0.0]] * 17, "share": 1.0, "weights": [1.0], "means": [[0.0] * 4]}
-    atom["covariances"] = [np.eye(4).tolist()]
-    file.write_text(json.dumps({"kind": "pyposeops proposals", "joint_names": list(NAMES), "atoms": [atom]}))
+    content = {"kind": "pyposeops proposals", "joint_names": list(NAMES), "atoms": [GAUSSIAN]}
+    file.write_text(json.dumps(content))
     with pytest.raises(UserError, match="learned for the joints nose"):
         open_proposals(str(file), ("a", "b"))
     settings = tiny_settings(tmp_path, augmentation=replace(STILL, proposals=str(file)))
