@@ -48,6 +48,7 @@ from pyposeops.ops.paf_decode import PafPeople, paf_decode
 from pyposeops.ops.parametric_pose_nms import PoseNms, parametric_pose_nms
 from pyposeops.ops.part_affinity_field import PartAffinityFields, part_affinity_field
 from pyposeops.ops.personlab_decode import PersonlabPeople, personlab_decode
+from pyposeops.ops.pifpaf_decode import PifpafPeople, pifpaf_decode
 from pyposeops.ops.simcc_decode import simcc_decode
 from pyposeops.ops.simcc_label import SimccLabels, simcc_label
 from pyposeops.ops.simcc_loss import simcc_loss
@@ -79,6 +80,7 @@ __all__ = [
     "PartAffinityFields",
     "Peaks",
     "PersonlabPeople",
+    "PifpafPeople",
     "PoseNms",
     "SimccLabels",
     "SoftArgmax",
@@ -132,6 +134,7 @@ __all__ = [
     "paste_back",
     "paste_back_keypoints",
     "personlab_decode",
+    "pifpaf_decode",
     "project_points",
     "reference",
     "simcc_decode",

@@ -412,6 +412,17 @@ EXAMPLES: dict[str, Example] = {
         },
         batched=("heatmaps", "offsets", "forward", "backward"),
     ),
+    "pifpaf_decode": Example(
+        lambda dtype: {
+            "cif": 3 * _random(2, 3, 5, 8, 6).to(dtype),
+            "caf": 3 * _random(2, 2, 8, 8, 6, seed=1).to(dtype),
+            "limbs": ((0, 1), (1, 2)),
+            "stride_px": 8.0,
+            "min_score": 0.05,
+            "max_people": 6,
+        },
+        batched=("cif", "caf"),
+    ),
     "project_points": Example(
         lambda dtype: {"points": _random(2, 5, 3).to(dtype), "cameras": _cameras(dtype)[0]},
         gradient=("points", "cameras"),

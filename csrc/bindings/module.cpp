@@ -38,6 +38,7 @@ void bind_paf_decode(py::module_& module);
 void bind_part_affinity_field(py::module_& module);
 void bind_partition(py::module_& module);
 void bind_personlab_decode(py::module_& module);
+void bind_pifpaf_decode(py::module_& module);
 void bind_simcc_decode(py::module_& module);
 void bind_simcc_label(py::module_& module);
 void bind_soft_argmax(py::module_& module);
@@ -118,6 +119,7 @@ PYBIND11_MODULE(_core, module) {
     bind_part_affinity_field(module);
     bind_partition(module);
     bind_personlab_decode(module);
+    bind_pifpaf_decode(module);
     bind_simcc_decode(module);
     bind_simcc_label(module);
     bind_soft_argmax(module);

@@ -21,6 +21,7 @@ from pyposeops.reference.paf_decode import paf_decode
 from pyposeops.reference.parametric_pose_nms import parametric_pose_nms
 from pyposeops.reference.part_affinity_field import part_affinity_field
 from pyposeops.reference.personlab_decode import personlab_decode
+from pyposeops.reference.pifpaf_decode import pifpaf_decode
 from pyposeops.reference.simcc_decode import simcc_decode
 from pyposeops.reference.simcc_label import simcc_label
 from pyposeops.reference.soft_argmax import soft_argmax_1d, soft_argmax_2d, soft_argmax_3d
@@ -50,6 +51,7 @@ __all__ = [
     "parametric_pose_nms",
     "part_affinity_field",
     "personlab_decode",
+    "pifpaf_decode",
     "simcc_decode",
     "simcc_label",
     "soft_argmax_1d",
