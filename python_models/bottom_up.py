@@ -1,7 +1,7 @@
 """From images to people by the networks that see all of them at once: fit, run, average, decode, undo the fit.
 
 The networks' maps say who decodes them: `paf_decode` (OpenPose), `tag_grouping` (associative embedding, HigherHRNet),
-`centernet_decode`, `personlab_decode`.
+`centernet_decode`, `personlab_decode`, `pifpaf_decode`.
 """
 
 from collections import defaultdict

@@ -14,9 +14,10 @@ from pyposeops.skeletons import (
 )
 from python_models.data import COCO_SKELETON, paf_skeleton
 from python_models.errors import UserError
-from python_models.maps import CentreMaps, PartAffinityMaps, PartOffsetMaps, TaggedMaps
+from python_models.maps import CentreMaps, CompositeFields, PartAffinityMaps, PartOffsetMaps, TaggedMaps
 from python_models.model_card import ModelCard
 from python_models.people import People
+from python_models.pifpaf import composite_fields
 from python_models.zoo import model_info
 
 CENTRE_THRESHOLD = 0.1  # of CenterNet; 0 gives a hundred people to every image, as its figures were made
@@ -92,6 +93,25 @@ def _(maps: PartOffsetMaps, card: ModelCard, size: tuple[int, int], **options: A
         maps.heatmaps[-1].float().sigmoid(),
         *(_x_before_y(vectors[-1].float()) for vectors in (maps.offsets, maps.forward, maps.backward)),
         POSENET_EDGES,
+        stride_px=float(model_info(card.model).stride),
+        **options,
+    )
+    return _split(found.keypoints, found.scores, found.counts)
+
+
+@decode_maps.register
+def _(maps: CompositeFields, card: ModelCard, size: tuple[int, int], **options: Any) -> list[People]:
+    limbs = card.skeleton.limbs
+    if maps.limbs[-1].shape[1] != len(limbs):
+        raise UserError(
+            f"model {card.model}: expected fields of its skeleton's {len(limbs)} limbs, got {maps.limbs[-1].shape[1]}"
+        )
+    found = _call(
+        pyposeops.pifpaf_decode,
+        card,
+        composite_fields(maps.joints[-1].float(), 1),
+        composite_fields(maps.limbs[-1].float(), 2),
+        limbs,
         stride_px=float(model_info(card.model).stride),
         **options,
     )

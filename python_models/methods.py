@@ -26,7 +26,16 @@ from python_models.whole_body import WholeBody
 from python_models.zoo import model_info
 
 MethodName = Literal[
-    "auto", "topdown", "alphapose", "crowdpose", "openpose", "ae", "centernet", "personlab", "deepcut"
+    "auto",
+    "topdown",
+    "alphapose",
+    "crowdpose",
+    "openpose",
+    "ae",
+    "centernet",
+    "personlab",
+    "pifpaf",
+    "deepcut",
 ]
 
 
@@ -171,6 +180,7 @@ METHODS: dict[str, Method] = {
     "ae": Method(_bottom_up, ("pose_ae_*", "higherhrnet_*", "ae_hrnet_*")),
     "centernet": Method(_bottom_up, ("centernet_*",)),
     "personlab": Method(_bottom_up, ("personlab_*",)),
+    "pifpaf": Method(_bottom_up, ("pifpaf_*",)),
     "deepcut": Method(_deepcut, ("deepcut_*", "deepercut_*"), takes_pairwise=True),
 }
 

@@ -86,8 +86,8 @@ def predict(
         out: folder to write to.
         method: how people are found: topdown, one in each box; alphapose, the same, and whoever was found twice is
             merged; crowdpose, at most one in each box, joints matched between boxes that overlap; openpose, ae,
-            centernet, personlab or deepcut, all people of an image at once, by the networks made for that; auto takes
-            what the model was made for.
+            centernet, personlab, pifpaf or deepcut, all people of an image at once, by the networks made for that;
+            auto takes what the model was made for.
         pairwise: for deepcut, the file that the command pairwise wrote.
         exact_s: for deepcut, solve every image exactly, in at most so many seconds; by default by a heuristic.
         model: name in the zoo, for checkpoints that do not name their model.

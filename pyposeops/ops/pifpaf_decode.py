@@ -172,7 +172,7 @@ def pifpaf_decode(
 
     Source: Kreiss, Bertoni, Alahi, "PifPaf: Composite Fields for Human Pose Estimation", CVPR 2019, section 3, and
     "OpenPifPaf", T-ITS 2021; thresholds, the links' values and their means as in the published code. There joints
-    are covered on a grid of 2 pixels, and a person's score weighs the best joints more.
+    cover pixels of a grid, not disks.
     """
     if cif.ndim != 5:
         raise ValueError(f"cif: expected (B, K, 5, H, W), got {tuple(cif.shape)}")

@@ -13,7 +13,7 @@ from python_models.data import COCO_SKELETON, OPENPOSE_18_SKELETON, GeneratedCro
 from python_models.errors import UserError
 from python_models.map_decoders import decode_maps
 from python_models.map_merging import merged_maps, mirror_fields
-from python_models.maps import CompositeFields, PartAffinityMaps, TaggedMaps
+from python_models.maps import PartAffinityMaps, PartScoreMaps, TaggedMaps
 from python_models.model_card import ModelCard, default_card
 from python_models.people import People
 from python_models.people_losses import LabelledPeople, in_cells, part_affinity_targets
@@ -207,11 +207,11 @@ def test_wrong_scales_options_and_maps_are_told():
     wrong = BottomUpEstimator(network, openpose_card(), device=CPU, tag_threshold=1.0)
     with pytest.raises(UserError, match=r"openpose_body_coco: paf_decode: .*tag_threshold"):
         wrong([brighter_left(*SIZE)])
-    fields = CompositeFields([torch.zeros(1, 17, 5, 2, 2)], [torch.zeros(1, 19, 8, 2, 2)])
+    parts = PartScoreMaps([torch.zeros(1, 17, 2, 2)], [torch.zeros(1, 34, 2, 2)])
     for task in (
-        lambda: decode_maps(fields, tags_card(), SIZE),
-        lambda: merged_maps([(fields, fields)], tags_card()),
-        lambda: merged_maps([(fields, None)] * 2, tags_card()),
+        lambda: decode_maps(parts, tags_card(), SIZE),
+        lambda: merged_maps([(parts, parts)], tags_card()),
+        lambda: merged_maps([(parts, None)] * 2, tags_card()),
     ):
         with pytest.raises(UserError, match="model higherhrnet_w32"):
             task()

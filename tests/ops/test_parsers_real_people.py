@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 import pyposeops
+from benchmarks.composite_people import draw as composite_fields
 from pyposeops.skeletons import (
     COCO_17_TAG_ORDER,
     OPENPOSE_COCO_18,
@@ -266,6 +267,25 @@ def test_personlab_decode(real):
     edges = tree_of(real)
     crowds = [joined(crowd, edges) for crowd in real.crowds]
     assert precision(real, crowds, lambda crowd: parse_displacements(crowd, edges, 2)) == 1.0
+
+
+# ---- composite fields --------------------------------------------------------------------------------------------
+
+
+def parse_composite(crowd: Crowd, limbs: tuple[tuple[int, int], ...], stride: int) -> Found:
+    sizes = torch.full((len(crowd.joints),), 0.5)
+    fields = composite_fields(crowd.joints / stride, crowd.visibility, sizes, map_size(crowd, stride), limbs)
+    got = pyposeops.pifpaf_decode(
+        *fields, limbs, stride_px=float(stride), min_joint_score=0.0, min_score=0.0, max_people=MOST
+    )
+    count = int(got.counts[0])
+    return Found(got.keypoints[0, :count, :, :2], got.scores[0, :count])
+
+
+def test_pifpaf_decode(real):
+    limbs = real.limbs + (((1, 5), (1, 6)) if real.name == "posetrack_mini" else ())
+    crowds = [joined(crowd, limbs) for crowd in real.crowds]
+    assert precision(real, crowds, lambda crowd: parse_composite(crowd, limbs, 2)) == 1.0
 
 
 # ---- candidates of joints in everybody's boxes -------------------------------------------------------------------
