@@ -11,6 +11,7 @@ from python_models.errors import UserError
 
 __all__ = [
     "check_output_file",
+    "check_output_folder",
     "copy_atomically",
     "save_checkpoint",
     "save_figure",
@@ -29,6 +30,14 @@ def check_output_file(option: str, path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{option} {path}: expected a file, got a folder")
+    return path
+
+
+def check_output_folder(option: str, path: str | Path) -> Path:
+    """The path of a folder that can be written to; raises UserError for a file, before any work is done."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{option} {path}: expected a folder, got a file")
     return path
 
 

@@ -91,7 +91,9 @@ def _skeleton(name: str | None, category: Entry | None, entries: Sequence[Entry]
         known = [skeleton for skeleton in SKELETONS.values() if skeleton.joint_names == joints]
         links = category.get("skeleton") or ()
         return known[0] if known else Skeleton.from_names(str(category.get("name", "object")), joints, links)
-    count = len(entries[0]["keypoints"]) // 3 if entries else 0
+    if not entries:
+        raise UserError("holds no poses")
+    count = len(entries[0]["keypoints"]) // 3
     if count not in _BY_COUNT:
         raise UserError(f"names no joints; --skeleton says what its {count} joints are")
     return SKELETONS[_BY_COUNT[count]]

@@ -199,7 +199,7 @@ def method_for(name: str, model: str) -> Method:
         raise UserError(f"method: expected auto, {', '.join(METHODS)}, got {name!r}")
     if name not in fitting:
         raise UserError(
-            f"method {name}: does not work with model {model}; {', '.join(fitting) or 'none'} does"
+            f"method {name}: does not work with model {model}; {' or '.join(fitting) or 'none'} does"
         )
     return METHODS[name]
 

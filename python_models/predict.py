@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +21,7 @@ from python_models.drawings import Drawings
 from python_models.errors import UserError, require_positive
 from python_models.estimator import Refine
 from python_models.evaluate import coco_result
-from python_models.files import save_json
+from python_models.files import check_output_folder, save_json
 from python_models.methods import FinderSettings, MethodName, method_for, with_parts
 from python_models.model_card import load_model
 from python_models.outputs import certain_score
@@ -117,6 +116,7 @@ def predict(
         What predictions.json holds: one COCO result per person, with `file_name`, `bbox` and for videos `frame`.
     """
     require_positive(batch_size=batch_size, part_padding=part_padding)
+    folder = check_output_folder("out", out)
     network, card = load_model(weights, model=model)
     way = method_for(method, card.model)
     if not way.needs_boxes and (detector is not None or boxes not in (AUTO, WHOLE)):
@@ -124,9 +124,6 @@ def predict(
     if detector is not None and boxes not in (AUTO, WHOLE):
         raise UserError("detector: finds the boxes itself; leave --boxes out")
     needs_boxes = way.needs_boxes and detector is None
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"out {out}: expected a folder, got a file")
     tasks, origin = find_tasks(
         images,
         boxes if needs_boxes else WHOLE,

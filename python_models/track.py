@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from python_models.bottom_up import Resize
 from python_models.boxes import AUTO, WHOLE
 from python_models.detector import Detector
-from python_models.errors import UserError, unknown_name
+from python_models.errors import UserError, require_positive, unknown_name
 from python_models.estimator import Refine
-from python_models.files import save_json
+from python_models.files import check_output_folder, save_json
 from python_models.frame_people import (
     DetectedBoxes,
     FrameBoxes,
@@ -119,6 +119,8 @@ def track(
         raise UserError("weights, poses: expected one of them")
     if poses is not None and (detector is not None or boxes != AUTO):
         raise UserError("boxes, detector: given poses need none; leave them out")
+    require_positive(batch_size=batch_size)
+    folder = check_output_folder("out", out)
     _check_options(flow, rate, box_overlap=box_overlap, pose_similarity=pose_similarity)
     memory: dict[str, Any] = {
         "queue_length": queue_length,
@@ -148,7 +150,7 @@ def track(
             people = InBoxes(finder, own, card.skeleton, overlap=box_overlap, similarity=pose_similarity)
         else:
             people = WholeFrames(finder, card.skeleton)
-    folder, frames = Path(out), []
+    frames = []
     tracker = PoseTracker(people.skeleton.sigmas, **memory)
     drawing = VideoWriter(folder / f"{source.name}_tracks.mp4", rate or source.rate) if draw else None
     started = time.perf_counter()

@@ -58,6 +58,9 @@ class VideoWriter:
     def add(self, frame: Image) -> None:
         """Append a frame, uint8 (H, W, 3) RGB; odd sizes lose their last row or column, which codecs want even."""
         height, width = (side - side % 2 for side in frame.shape[:2])
+        if not (height and width):
+            got = f"{frame.shape[1]} x {frame.shape[0]}"
+            raise UserError(f"{self.path}: a video has frames of 2 x 2 pixels or more, got {got}")
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             codec = cv2.VideoWriter.fourcc(*_CODEC)

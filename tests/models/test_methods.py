@@ -55,6 +55,8 @@ def test_every_network_that_sees_images_or_crops_has_a_method():
 def test_methods_take_their_own_networks_only():
     assert method_for("auto", "higherhrnet_w32") is METHODS["ae"]
     assert method_for("topdown", "pose_resnet18") is METHODS["topdown"]
+    with pytest.raises(UserError, match="pose_resnet18; topdown or alphapose or crowdpose does"):
+        method_for("openpose", "pose_resnet18")
     with pytest.raises(UserError, match="method openpose: does not work with model higherhrnet_w32; ae does"):
         method_for("openpose", "higherhrnet_w32")
     with pytest.raises(

@@ -330,6 +330,7 @@ def test_frames_of_a_folder_come_in_the_order_of_their_names(tmp_path):
         ({"weights": "w.pt", "box_overlap": 1.5}, "box_overlap: expected a number from 0 to 1"),
         ({"weights": "w.pt", "queue_length": 0}, "queue_length: expected 1 or more"),
         ({"weights": "w.pt", "flow": "dis"}, "flow 'dis' is not known"),
+        ({"weights": "w.pt", "batch_size": 0}, "batch_size: expected 1 or more"),
         ({"weights": "none.pt"}, "none.pt"),
     ],
 )
@@ -339,10 +340,19 @@ def test_wrong_options_are_named_before_anything_is_written(folder, tmp_path, op
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_where_the_folder_would_be_is_named_before_weights_are_read(folder, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match=r"out .*out: expected a folder, got a file"):
+        track(video=str(folder), weights="none.pt", out=str(tmp_path / "out"))
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("{", "not valid JSON"),
+        ("[]", "holds no poses"),
+        ('[{"image_id": 1, "file_name": "000000.png", "bbox": [0, 0, 9, 9]}]', "holds no poses"),
         ("[1, 2]", "expected COCO or PoseTrack annotations"),
         (
             '[{"image_id": 1, "file_name": "x.png", "keypoints": [1, 2, 1]}]',

@@ -215,3 +215,11 @@ def test_without_torchvision_a_detector_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(UserError, match="detector fixed: needs torchvision"):
         Detector("fixed", None, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1)])
+def test_frames_too_small_for_a_video_are_named(tmp_path, size):
+    wanted = f"frames of 2 x 2 pixels or more, got {size[1]} x {size[0]}"
+    with pytest.raises(UserError, match=wanted), VideoWriter(tmp_path / "small.mp4", 10.0) as writer:
+        writer.add(np.zeros((*size, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
