@@ -232,13 +232,15 @@ def _open_video(task: ImageTask) -> Iterator[Image]:
 
 def _frames(
     task: ImageTask, frames: Iterator[Image], pool: ThreadPoolExecutor
-) -> Iterator[tuple[ImageTask, Image]]:
-    """The next frame is decoded while the last one is looked at."""
+) -> Iterator[tuple[ImageTask, Image | ImageReadError]]:
+    """The next frame is decoded while the last one is looked at; an error for a video without any."""
     upcoming, number = pool.submit(next, frames, None), 0
     while (frame := upcoming.result()) is not None:
         upcoming = pool.submit(next, frames, None)
         yield task.at(number), frame
         number += 1
+    if not number:
+        yield task, ImageReadError(f"{task.path}: holds no frame that OpenCV reads")
 
 
 def _read(task: ImageTask) -> Image | ImageReadError:

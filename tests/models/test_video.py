@@ -223,3 +223,17 @@ def test_frames_too_small_for_a_video_are_named(tmp_path, size):
     with pytest.raises(UserError, match=wanted), VideoWriter(tmp_path / "small.mp4", 10.0) as writer:
         writer.add(np.zeros((*size, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_without_frames_is_named_as_an_unreadable_image_is(tmp_path, clip, weights, capsys):
+    path = tmp_path / "cut.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"movi") + 4])
+    predict(weights=weights, images=[str(path), str(clip)], out=str(tmp_path / "out"), draw=False)
+    assert "1 unreadable images skipped" in capsys.readouterr().out
+    with pytest.raises(UserError, match="images: none of 1 can be read"):
+        predict(weights=weights, images=[str(path)], out=str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
