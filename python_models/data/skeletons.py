@@ -134,9 +134,10 @@ def _of_network(published: PafSkeleton) -> Skeleton:
 
 
 # Cao et al., OpenPose, TPAMI 2021: COCO's joints and the neck, in the order of the networks; with feet and the middle
-# of the hips. Sigmas follow from the names.
+# of the hips; those of MPII. Sigmas follow from the names.
 OPENPOSE_18_SKELETON = _of_network(OPENPOSE_COCO_18)
 OPENPOSE_25_SKELETON = _of_network(OPENPOSE_BODY_25)
+OPENPOSE_15_SKELETON = _of_network(OPENPOSE_MPI_15)
 
 # Simon et al., Hand Keypoint Detection in Single Images, CVPR 2017: the wrist, and each finger from the palm to its
 # tip. Sigmas: Jin et al., Whole-Body Human Pose Estimation in the Wild, ECCV 2020.

@@ -7,14 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyposeops.skeletons import OPENPOSE_COCO_18
+from pyposeops.skeletons import OPENPOSE_COCO_18, OPENPOSE_MPI_15
 from python_models.bottom_up import BottomUpEstimator, fit_affines
-from python_models.data import COCO_SKELETON, OPENPOSE_18_SKELETON, GeneratedCrowds, Skeleton, paf_skeleton
+from python_models.data import (
+    COCO_SKELETON,
+    OPENPOSE_15_SKELETON,
+    OPENPOSE_18_SKELETON,
+    GeneratedCrowds,
+    Skeleton,
+    paf_skeleton,
+)
 from python_models.errors import UserError
 from python_models.map_decoders import decode_maps
 from python_models.map_merging import merged_maps, mirror_fields
 from python_models.maps import PartAffinityMaps, PartScoreMaps, TaggedMaps
-from python_models.model_card import ModelCard, default_card
+from python_models.model_card import ModelCard, default_card, load_model
 from python_models.people import People
 from python_models.people_losses import LabelledPeople, in_cells, part_affinity_targets
 
@@ -181,6 +188,25 @@ def test_published_networks_have_their_own_joints():
     assert default_card("openpose_body_coco").skeleton == OPENPOSE_18_SKELETON
     assert default_card("openpose_body_25").skeleton.joint_names[8] == "mid_hip"
     assert default_card("higherhrnet_w32").skeleton == COCO_SKELETON
+
+
+def test_the_network_of_fifteen_joints_loads_and_its_people_come_back(tmp_path):
+    card = ModelCard("openpose_body_coco", SIZE, OPENPOSE_15_SKELETON, encoding="cmu", options={"width": 1})
+    torch.save({"card": card.to_dict(), "state_dict": card.create().state_dict()}, tmp_path / "mpi.pt")
+    network, loaded = load_model(tmp_path / "mpi.pt")
+    output = network(torch.zeros(1, 3, 64, 64))
+    assert (output.heatmaps[-1].shape[1], output.pafs[-1].shape[1]) == (16, 28)
+    assert default_card("openpose_body_coco", OPENPOSE_15_SKELETON).skeleton == loaded.skeleton
+
+    chest = TWO[:, [8, 11, 1]].mean(1, keepdim=True)
+    people = torch.cat([TWO[:, :14], chest], dim=1)
+    labelled = LabelledPeople(people[None], torch.full(people.shape[:2], 2.0)[None])
+    maps = part_affinity_targets(labelled, OPENPOSE_MPI_15, SIZE, (SIZE[0] // 8, SIZE[1] // 8))
+    estimator = BottomUpEstimator(lambda images: maps, loaded, device=CPU, heatmap_threshold=0.6)
+    (found,) = estimator([torch.zeros(*SIZE, 3, dtype=torch.uint8)])
+    order = found.keypoints[:, 1, 0].argsort()
+    assert found.keypoints.shape == (2, 15, 2) and (found.scores > 0.6).all()
+    torch.testing.assert_close(found.keypoints[order], people, atol=1.0, rtol=0)
 
 
 def test_joints_that_a_person_lacks_are_at_zero_and_score_zero():
