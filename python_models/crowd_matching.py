@@ -13,6 +13,7 @@ import pyposeops
 from pyposeops.solvers import match_joints
 from python_models.errors import UserError
 from python_models.estimator import CROP_PADDING, PoseEstimator
+from python_models.map_grid import MapAxis
 from python_models.outputs import uses_peaks
 from python_models.people import People, whole_image
 
@@ -129,12 +130,7 @@ class CrowdMatching:
 
     def _in_crop(self, coords: Tensor, size: tuple[int, int]) -> Tensor:
         """From pixels of the maps to those of the crop, by how the maps lie on it."""
-        (height, width), (rows, columns) = self.estimator.card.input_size, size
-        if self.estimator.card.grid == "udp":
-            return coords * coords.new_tensor(
-                ((width - 1) / max(columns - 1, 1), (height - 1) / max(rows - 1, 1))
-            )
-        stride = coords.new_tensor((width / columns, height / rows))
-        if self.estimator.card.grid == "half_pixel":
-            return (coords + 0.5) * stride - 0.5
-        return coords * stride
+        sides = zip(reversed(self.estimator.card.input_size), reversed(size), strict=True)  # x, then y
+        axes = [MapAxis.of(crop, cells, self.estimator.card.grid) for crop, cells in sides]
+        per_pixel, first = coords.new_tensor(axes).unbind(1)
+        return (coords - first) / per_pixel

@@ -305,7 +305,6 @@ def evaluate(
     given = _given_boxes(boxes, way)
     fabric = start_fabric(accelerator, devices, precision)
     if boxes is not None or not way.needs_boxes:
-        people = dataset if isinstance(dataset, ImagePeople) else ImagePeople(dataset)
         settings = FinderSettings(
             fabric.device,
             refine,
@@ -318,14 +317,10 @@ def evaluate(
         finder = way.finder(fabric.to_device(network).eval(), card, settings)
         if way is METHODS["topdown"] and nms < 1:
             finder = WithoutRepeats(finder, card.skeleton.sigmas, nms)
+        people = dataset if isinstance(dataset, ImagePeople) else ImagePeople(dataset)
+        images_at_once = min(batch_size, _IMAGES_PER_BATCH)
         found = find_dataset(
-            finder,
-            card.skeleton,
-            people,
-            fabric,
-            batch_size=min(batch_size, _IMAGES_PER_BATCH),
-            workers=workers,
-            boxes=given,
+            finder, card.skeleton, people, fabric, batch_size=images_at_once, workers=workers, boxes=given
         )
         scores = {**score_people(people, found), "images": len(found.image_ids)}
         if fabric.is_global_zero:

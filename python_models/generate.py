@@ -4,6 +4,7 @@ from pathlib import Path
 
 from python_models.data import export_coco
 from python_models.errors import UserError, require_positive
+from python_models.files import check_output_folder
 from python_models.sources import GENERATED, TRAIN_SEED, VAL_SEED, is_generated, open_generated
 
 
@@ -21,6 +22,7 @@ def generate(
     """
     if not is_generated(data):
         raise UserError(f"data: expected generated, crowds or crowds:X, got {data!r}")
+    check_output_folder("out", out)
     require_positive(train_count=train_count, val_count=val_count)
     for split, seed, count in (("train", TRAIN_SEED, train_count), ("val", VAL_SEED, val_count)):
         path = export_coco(open_generated(data, seed, count), Path(out) / split, progress=True)

@@ -137,6 +137,8 @@ def _alphapose(network: nn.Module, card: ModelCard, settings: FinderSettings) ->
 
 
 def _crowdpose(network: nn.Module, card: ModelCard, settings: FinderSettings) -> Finder:
+    if settings.scales != (1.0,):
+        raise UserError("scales: the method crowdpose looks once, at one size")
     estimator = build_estimator(
         network, card, device=settings.device, refine=settings.refine, flip_test=settings.flip_test
     )

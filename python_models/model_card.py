@@ -22,6 +22,7 @@ from python_models.data import (
     paf_skeleton,
 )
 from python_models.errors import UserError
+from python_models.map_grid import Grid
 from python_models.symmetric_stn import Localisation, SymmetricPoseNetwork
 from python_models.zoo import create_model, model_info, require_images
 
@@ -73,7 +74,7 @@ class ModelCard:
         return "udp" if self.encoding == "udp" else "msra"
 
     @property
-    def grid(self) -> Literal["msra", "udp", "half_pixel"]:
+    def grid(self) -> Grid:
         """How heat maps lie on crops: a convention of `pyposeops.heatmap_decode`."""
         return "half_pixel" if self.encoding == "cmu" else self.convention
 

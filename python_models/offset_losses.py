@@ -15,7 +15,7 @@ from python_models.data import LabelledPeople
 from python_models.deepcut import OFFSET_PX
 from python_models.maps import PartOffsetMaps
 from python_models.part_grid import PartGrid
-from python_models.part_losses import PartTargets, counted_cells, part_targets
+from python_models.part_losses import PartTargets, counted_cells, part_targets, weighted_mean
 
 DISK_WEIGHT, SHORT_WEIGHT, MIDDLE_WEIGHT = 4.0, 1.0, 0.25
 
@@ -56,7 +56,7 @@ def offset_loss(
     entropy = functional.binary_cross_entropy_with_logits(
         heatmaps, targets.positive.float(), reduction="none"
     )
-    disks = _mean(entropy, weights.expand_as(entropy))
+    disks = weighted_mean(entropy, weights.expand_as(entropy))
     to_joint = OFFSET_PX * targets.offsets.unflatten(1, (-1, 2)).transpose(1, 2)
     near = targets.positive * weights
     short = _distance(output.offsets[-1], to_joint, near) / grid.radius_px
@@ -92,9 +92,4 @@ def along_edges(
 def _distance(found: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
     """The mean absolute difference of vectors, (B, 2 * n, h, w), y first, and (B, 2, n, h, w), x first."""
     difference = found.float().unflatten(1, (2, -1)).flip(1) - wanted
-    return _mean(difference.abs(), weights[:, None].expand_as(difference))
-
-
-def _mean(losses: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean; 0 where nothing counts."""
-    return (losses * weights).sum() / weights.sum().clamp_min(1)
+    return weighted_mean(difference.abs(), weights[:, None].expand_as(difference))

@@ -67,7 +67,9 @@ def part_loss(
     weights = counted_cells(people, grid, (rows, columns), input_size)
     wanted = targets.positive.float()
     near = (wanted * weights).repeat_interleave(2, dim=1)
-    losses = [_mean(_cross_entropy(scores, wanted), weights.expand_as(wanted)) for scores in output.scores]
+    losses = [
+        weighted_mean(_cross_entropy(scores, wanted), weights.expand_as(wanted)) for scores in output.scores
+    ]
     losses += [OFFSET_WEIGHT * _huber(offsets, targets.offsets, near) for offsets in output.offsets]
     if isinstance(output, PairedPartMaps):
         pairs, known = pair_targets(people, targets, grid)
@@ -123,9 +125,9 @@ def _cross_entropy(scores: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _huber(found: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
-    return _mean(functional.smooth_l1_loss(found.float(), wanted, reduction="none"), weights)
+    return weighted_mean(functional.smooth_l1_loss(found.float(), wanted, reduction="none"), weights)
 
 
-def _mean(losses: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean; 0 where nothing counts."""
+def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
+    """The mean of losses by weights of their shape; 0 where nothing counts."""
     return (losses * weights).sum() / weights.sum().clamp_min(1)

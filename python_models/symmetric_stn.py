@@ -9,15 +9,14 @@ Source: Fang, Xie, Tai and Lu, "RMPE: Regional Multi-person Pose Estimation", IC
 
 import copy
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 import pyposeops
+from python_models.map_grid import Grid, MapAxis
 from python_models.resnet import ResNet
-
-Grid = Literal["msra", "udp", "half_pixel"]
 
 
 class Branches(NamedTuple):
@@ -108,9 +107,8 @@ def _stages(output: Tensor | Sequence[Tensor]) -> list[Tensor]:
 def theta_of_maps(theta: Tensor, crop_size: Sequence[int], map_size: Sequence[int], grid: Grid) -> Tensor:
     """The theta that does to heat maps what `theta` does to the crops they are of.
 
-    They are the same where crop and map share their edges (`half_pixel`). On the other grids they share the centre
-    of the first pixel (`msra`), or of the first and the last one (`udp`), and a zoom around the middle of the crop is
-    one around another place of the map.
+    They are the same where crop and map share their edges (`half_pixel`). On the other grids (see `MapAxis`) a zoom
+    around the middle of the crop is one around another place of the map.
 
     Args:
         theta: (N, 2, 3), as `pyposeops.spatial_transformer` takes it for crops.
@@ -122,10 +120,9 @@ def theta_of_maps(theta: Tensor, crop_size: Sequence[int], map_size: Sequence[in
     """
     scales, shifts = [], []
     for crop, cells in zip(reversed(crop_size), reversed(map_size), strict=True):  # x, then y
-        per_pixel = (cells - 1) / (crop - 1) if grid == "udp" else cells / crop
-        first = (per_pixel - 1) / 2 if grid == "half_pixel" else 0.0
-        middle = (crop - 1) / 2 * per_pixel + first  # of the crop, in pixels of the map
-        scales.append(per_pixel * crop / cells)
+        axis = MapAxis.of(crop, cells, grid)
+        middle = (crop - 1) / 2 * axis.per_pixel + axis.first  # of the crop, in pixels of the map
+        scales.append(axis.per_pixel * crop / cells)
         shifts.append((2 * middle + 1) / cells - 1)
     scale, shift = theta.new_tensor(scales), theta.new_tensor(shifts)
     linear = theta[..., :2] * (scale[:, None] / scale)

@@ -155,6 +155,9 @@ def test_wrong_input_is_one_sentence(
         ["evaluate", "--weights", "w.pt", "--data", "x", *folder], capsys
     )
     assert "expected a file, got a folder" in fails(["export", "--weights", "w.pt", *folder], capsys)
+    (tmp_path / "taken").write_text("")
+    generate = ["generate", "--train_count", "1", "--val_count", "1", "--out", str(tmp_path / "taken")]
+    assert "expected a folder, got a file" in fails(generate, capsys)
     generate = ["generate", "--out", str(tmp_path / "never"), "--train-count", "4"]
     assert "val_count: expected 1 or more" in fails([*generate, "--val-count", "0"], capsys)
     predict = ["predict", "--images", str(people), "--weights", str(run / "best.pt"), "--batch-size", "0"]

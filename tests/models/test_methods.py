@@ -52,6 +52,13 @@ def test_every_network_that_sees_images_or_crops_has_a_method():
         assert method_for("auto", name).needs_boxes == (model_info(name).input == "crop")
 
 
+def test_crowdpose_looks_once():
+    card = ModelCard("pose_resnet18", (32, 32), DOTS, options=TINY_OPTIONS)
+    settings = FinderSettings(device=CPU, scales=(1.0, 1.2))
+    with pytest.raises(UserError, match="scales: the method crowdpose looks once"):
+        METHODS["crowdpose"].build(card.create().eval(), card, settings)
+
+
 def test_methods_take_their_own_networks_only():
     assert method_for("auto", "higherhrnet_w32") is METHODS["ae"]
     assert method_for("topdown", "pose_resnet18") is METHODS["topdown"]

@@ -134,9 +134,10 @@ def test_the_gradient_of_the_whole_is_that_of_the_formulas():
 
     assert torch.autograd.gradcheck(through, (crops, theta))
     joints = torch.rand(2, 3, 2, dtype=torch.float64, requires_grad=True)
-    there = lambda joints, theta: pyposeops.paste_back_keypoints(  # noqa: E731
-        joints, pyposeops.invert_theta(theta), (12, 8), (6, 4)
-    )
+
+    def there(joints: Tensor, theta: Tensor) -> Tensor:
+        return pyposeops.paste_back_keypoints(joints, pyposeops.invert_theta(theta), (12, 8), (6, 4))
+
     assert torch.autograd.gradcheck(there, (joints, theta))
 
 
